@@ -1,0 +1,118 @@
+use gyre::{
+    graph::{Operator, Shape},
+    ops::{Act, Conv2d, Geometry, check::Sample},
+};
+
+fn sample(label: &str, op: Conv2d, x: Shape, out: usize) -> Sample {
+    let g = op.geometry;
+    let rows = if g.groups > 1 { x.c / g.groups } else { 4 * x.c4() };
+    let mut shapes = vec![x, Shape::new(g.kernel[0], g.kernel[1], rows, out)];
+    let mut params = vec![1];
+    if op.bias {
+        shapes.push(Shape::channels(out));
+        params.push(2);
+    }
+    let s = Sample::new(format!("{label} {x} to {out}, {g:?}"), op, &shapes).params(&params);
+    clear_padding_rows(s, 1, g.groups == 1, &[x.c])
+}
+
+/// The rows of a dense weight that pad the input channels hold zero, as the importer leaves them.
+pub fn clear_padding_rows(mut s: Sample, weight: usize, dense: bool, sources: &[usize]) -> Sample {
+    if !dense {
+        return s;
+    }
+    let real: Vec<bool> =
+        sources.iter().flat_map(|c| (0..c.next_multiple_of(4)).map(move |i| i < *c)).collect();
+    let w = &mut s.inputs[weight];
+    let (rows, cols) = (w.shape.w, w.shape.c);
+    for (i, v) in w.data.iter_mut().enumerate() {
+        if !real[i / cols % rows] {
+            *v = 0.0;
+        }
+    }
+    s
+}
+
+#[test]
+fn dense() {
+    for (k, s, p) in
+        [(1, 1, 0), (1, 2, 0), (2, 1, 1), (2, 2, 0), (3, 1, 1), (3, 2, 1), (5, 1, 2), (5, 2, 0), (7, 2, 3)]
+    {
+        let op = Conv2d { bias: k % 2 == 1, ..Conv2d::new(Geometry::square(k, s, p)) };
+        crate::both([sample("dense", op.clone(), Shape::new(2, 9, 11, 5), 7)]);
+        crate::forward([sample("wide", op, Shape::new(1, 8, 21, 13), 12)]);
+    }
+}
+
+#[test]
+fn one_pixel_one_channel() {
+    let op = Conv2d { bias: true, ..Conv2d::new(Geometry::square(3, 1, 1)) };
+    crate::both([
+        sample("tiny", op.clone(), Shape::new(3, 1, 1, 1), 1),
+        sample("row", op, Shape::new(1, 1, 19, 1), 13),
+    ]);
+}
+
+#[test]
+fn uneven_padding_and_dilation() {
+    let uneven = Geometry { pads: [0, 1, 2, 1], stride: [2, 1], ..Geometry::square(3, 1, 0) };
+    let dilated = Geometry { dilation: [2, 3], ..Geometry::square(3, 1, 3) };
+    let strided = Geometry { dilation: [2, 1], stride: [2, 3], ..Geometry::square(3, 1, 2) };
+    for g in [uneven, dilated, strided] {
+        crate::both([sample("odd", Conv2d::new(g), Shape::new(2, 8, 9, 3), 5)]);
+    }
+}
+
+#[test]
+fn grouped_and_depthwise() {
+    for (k, s, p, groups, input, out) in [
+        (3, 1, 1, 2, 6, 4),
+        (3, 2, 1, 3, 9, 12),
+        (1, 1, 0, 2, 4, 4),
+        (3, 1, 1, 13, 13, 13),
+        (5, 2, 2, 6, 6, 6),
+        (3, 1, 1, 3, 3, 6),
+    ] {
+        let op = Conv2d { bias: true, ..Conv2d::new(Geometry::square(k, s, p).grouped(groups)) };
+        crate::both([sample("grouped", op, Shape::new(2, 7, 9, input), out)]);
+    }
+}
+
+#[test]
+fn two_sources() {
+    let op = Conv2d { sources: 2, bias: true, ..Conv2d::new(Geometry::square(3, 1, 1)) };
+    for (a, b) in [(5usize, 3usize), (4, 8), (1, 13)] {
+        let x = Shape::new(2, 6, 10, a);
+        let rows = a.next_multiple_of(4) + b.next_multiple_of(4);
+        let shapes = [x, x.with_c(b), Shape::new(3, 3, rows, 6), Shape::channels(6)];
+        let s = Sample::new(format!("sources {a} {b}"), op.clone(), &shapes).params(&[2, 3]);
+        crate::both([clear_padding_rows(s, 2, true, &[a, b])]);
+    }
+}
+
+#[test]
+fn epilogues() {
+    let g = Geometry::square(3, 1, 1);
+    let x = Shape::new(2, 5, 9, 6);
+    for (op, out) in [
+        (Conv2d { bias: true, act: Act::Relu, ..Conv2d::new(g) }, 10),
+        (Conv2d { bias: true, act: Act::Sigmoid, ..Conv2d::new(g) }, 1),
+        (Conv2d { act: Act::Tanh, ..Conv2d::new(g.grouped(2)) }, 4),
+        (Conv2d { act: Act::LeakyRelu(0.1), ..Conv2d::new(g.grouped(6)) }, 6),
+    ] {
+        crate::both([sample(op.act.name(), op, x, out)]);
+    }
+    let c = Shape::channels(7);
+    let op = Conv2d { bias: true, norm: Some(1e-5), residual: true, act: Act::Silu, ..Conv2d::new(g) };
+    let shapes = [x, Shape::new(3, 3, 8, 7), c, c, c, c, c, x.with_c(7)];
+    let s = Sample::new("norm and residual", op, &shapes).with(6, |v| v.abs() + 0.5);
+    crate::forward([clear_padding_rows(s, 1, true, &[6])]);
+}
+
+#[test]
+fn misfits_are_refused() {
+    let op = Conv2d::new(Geometry::square(3, 1, 0));
+    assert!(op.shapes(&[Shape::new(1, 2, 8, 4), Shape::new(3, 3, 4, 4)]).is_err());
+    let message = op.shapes(&[Shape::new(1, 8, 8, 5), Shape::new(3, 3, 4, 4)]).unwrap_err().to_string();
+    assert!(message.contains("1x8x8x5") && message.contains("3x3x4x4"), "{message}");
+}

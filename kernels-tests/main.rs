@@ -1,0 +1,57 @@
+//! Every kernel against its CPU twin, and every gradient rule against finite differences; one file an
+//! operator. Both the trusted and the bounds-checked shader build run, on the portable tier and on the
+//! device's own.
+
+use std::sync::{Arc, OnceLock};
+
+use gyre::{
+    gpu::{Context, Select},
+    ops::check::Sample,
+};
+
+mod activation;
+mod batch_norm;
+mod batch_norm_grad;
+mod binary;
+mod broadcast;
+mod conv2d;
+mod conv2d_weight_grad;
+mod conv_transpose2d;
+mod reduce;
+
+/// One device for all tests: own limits and trusted shaders.
+pub fn context() -> &'static Arc<Context> {
+    static CONTEXT: OnceLock<Arc<Context>> = OnceLock::new();
+    CONTEXT
+        .get_or_init(|| Arc::new(Context::new(&Select::parse(None)).expect("a Vulkan, Metal or DX12 driver")))
+}
+
+/// The same adapter held to WebGPU's default limits, shaders with bounds checks.
+pub fn portable() -> &'static Arc<Context> {
+    static CONTEXT: OnceLock<Arc<Context>> = OnceLock::new();
+    CONTEXT.get_or_init(|| {
+        let context = Context::portable(&Select::parse(None)).expect("a Vulkan, Metal or DX12 driver");
+        Arc::new(context.with_checks(true))
+    })
+}
+
+/// Outputs against the twin, on both devices.
+pub fn forward(samples: impl IntoIterator<Item = Sample>) {
+    for sample in samples {
+        for device in [context(), portable()] {
+            if let Err(e) = sample.check_forward(device) {
+                panic!("{e}");
+            }
+        }
+    }
+}
+
+/// Outputs against the twin, and gradients against finite differences.
+pub fn both(samples: impl IntoIterator<Item = Sample>) {
+    for sample in samples {
+        forward([sample.clone()]);
+        if let Err(e) = sample.check_gradient(context()) {
+            panic!("{e}");
+        }
+    }
+}

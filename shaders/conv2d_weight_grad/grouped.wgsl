@@ -1,0 +1,50 @@
+// Gradient of a grouped convolution by its weight, first stage: partial sums over a share of the rows.
+//
+// Tiling: an invocation sums one tap of one input channel a group by four output channels, which may lie in
+// different groups, over the pixels of its share.
+// Traffic per pixel: 4 scalar loads and one vec4 for 4 multiply-adds.
+
+import package::shared::grid::invocation;
+
+struct Params {
+    batch: i32, in_h: i32, in_w: i32, in_c4: u32,
+    out_h: i32, out_w: i32, out_c4: u32,
+    kernel_h: i32, kernel_w: i32,
+    stride_y: i32, stride_x: i32, pad_y: i32, pad_x: i32, dilation_y: i32, dilation_x: i32,
+    shares: u32, per_group: u32, group_out: u32, groups: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read_write> partial: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> x: array<f32>;
+@group(0) @binding(3) var<storage, read> dy: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let i = invocation(gid, groups);
+    let taps = u32(p.kernel_h * p.kernel_w);
+    let c = i % p.out_c4;
+    let row = i / p.out_c4 % p.per_group;
+    let tap = i / p.out_c4 / p.per_group % taps;
+    let share = i / p.out_c4 / p.per_group / taps;
+    if share >= p.shares { return; }
+    // Padding lanes repeat the last group; dy is zero there.
+    let lane = min((vec4<u32>(0u, 1u, 2u, 3u) + 4u * c) / p.group_out, vec4<u32>(p.groups - 1u));
+    let base = lane * p.per_group + row;
+    let ky = i32(tap) / p.kernel_w * p.dilation_y - p.pad_y;
+    let kx = i32(tap) % p.kernel_w * p.dilation_x - p.pad_x;
+    let first = max(0, (p.stride_x - 1 - kx) / p.stride_x);
+    let last = min(p.out_w, (p.in_w - 1 - kx + p.stride_x) / p.stride_x);
+    var acc = vec4<f32>(0.0);
+    for (var line = i32(share); line < p.batch * p.out_h; line += i32(p.shares)) {
+        let iy = (line % p.out_h) * p.stride_y + ky;
+        if iy < 0 || iy >= p.in_h { continue; }
+        let in_row = (line / p.out_h * p.in_h + iy) * p.in_w + kx;
+        for (var ox = first; ox < last; ox++) {
+            let at_x = u32(in_row + ox * p.stride_x) * p.in_c4 * 4u;
+            let v = vec4<f32>(x[at_x + base.x], x[at_x + base.y], x[at_x + base.z], x[at_x + base.w]);
+            acc = fma(v, dy[u32(line * p.out_w + ox) * p.out_c4 + c], acc);
+        }
+    }
+    partial[i] = acc;
+}

@@ -1,0 +1,172 @@
+//! One way from a PNG, JPEG or TIFF file to its samples, for pictures and masks alike.
+
+use std::io::{BufRead, BufReader, Cursor, Seek};
+use std::path::Path;
+
+use image::{DynamicImage, ImageError, ImageFormat, ImageReader, Limits};
+
+use super::headers;
+use crate::{Error, Result};
+
+/// Pictures of more pixels than this are refused before they are decoded.
+pub const MAX_PIXELS: u64 = 1 << 28;
+
+/// The samples of a file, HWC, without alpha.
+pub(crate) struct Raster {
+    pub width: usize,
+    pub height: usize,
+    /// 1 (gray) or 3 (RGB).
+    pub channels: usize,
+    /// The value of white: 255 or 65535.
+    pub max: u16,
+    pub data: Vec<u16>,
+    /// What a PNG's header says; `None` for other formats.
+    pub png: Option<headers::PngHead>,
+}
+
+/// Width and height in pixels, from the file's header.
+///
+/// # Errors
+/// [`Error::Io`] where the file cannot be opened, [`Error::Data`] where it is no PNG, JPEG or TIFF, or has no
+/// pixels or more than [`MAX_PIXELS`].
+pub fn dimensions(path: &Path) -> Result<(usize, usize)> {
+    let file = std::fs::File::open(path).map_err(Error::io(path))?;
+    let (reader, _) = known_format(path, BufReader::new(file))?;
+    let (width, height) = reader.into_dimensions().map_err(|e| explain(path, &e))?;
+    check_size(path, u64::from(width), u64::from(height))?;
+    Ok((width as usize, height as usize))
+}
+
+/// Decodes a whole file.
+pub(crate) fn decode(path: &Path) -> Result<Raster> {
+    dimensions(path)?;
+    let bytes = std::fs::read(path).map_err(Error::io(path))?;
+    let (reader, format) = known_format(path, Cursor::new(&bytes))?;
+    if format == ImageFormat::Jpeg && !headers::jpeg_is_complete(&bytes) {
+        return Err(Error::data(
+            path,
+            "the JPEG ends before its picture does (truncated); copy or export it again",
+        ));
+    }
+    if format == ImageFormat::Tiff && headers::tiff_is_stack(&bytes) {
+        return Err(Error::data(path, "the TIFF holds several pages; split it into one file a page"));
+    }
+    let image = reader.decode().map_err(|e| explain(path, &e))?;
+    raster(path, &image, headers::png(&bytes))
+}
+
+/// A reader whose format was told from the content (file names lie), with limits set.
+fn known_format<R: BufRead + Seek>(path: &Path, read: R) -> Result<(ImageReader<R>, ImageFormat)> {
+    let mut reader = ImageReader::new(read).with_guessed_format().map_err(Error::io(path))?;
+    let format = match reader.format() {
+        Some(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Tiff)) => format,
+        Some(other) => {
+            return Err(Error::data(path, format!("{other:?} files are not read; convert it to PNG")));
+        }
+        None => return Err(Error::data(path, "not a PNG, JPEG or TIFF file, or empty; convert it to PNG")),
+    };
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MAX_PIXELS * 16);
+    reader.limits(limits);
+    Ok((reader, format))
+}
+
+fn check_size(path: &Path, width: u64, height: u64) -> Result<()> {
+    if width == 0 || height == 0 {
+        return Err(Error::data(
+            path,
+            format!("has no pixels ({width}x{height}); remove it or export it again"),
+        ));
+    }
+    if width.saturating_mul(height) > MAX_PIXELS {
+        let message =
+            format!("{width}x{height} pixels are more than {MAX_PIXELS}; cut it into smaller pictures");
+        return Err(Error::data(path, message));
+    }
+    Ok(())
+}
+
+fn explain(path: &Path, error: &ImageError) -> Error {
+    let advice = match error {
+        ImageError::Limits(_) => "too large; cut it into smaller pictures",
+        ImageError::Unsupported(_) => "not supported; convert it to an 8- or 16-bit gray or RGB PNG",
+        _ => "damaged or truncated; copy or export it again",
+    };
+    Error::data(path, format!("cannot be decoded ({error}): {advice}"))
+}
+
+fn raster(path: &Path, image: &DynamicImage, png: Option<headers::PngHead>) -> Result<Raster> {
+    let (channels, max, data) = match image {
+        DynamicImage::ImageLuma8(b) => (1, 255, keep(b.as_raw(), 1, 1)),
+        DynamicImage::ImageLumaA8(b) => (1, 255, keep(b.as_raw(), 2, 1)),
+        DynamicImage::ImageRgb8(b) => (3, 255, keep(b.as_raw(), 3, 3)),
+        DynamicImage::ImageRgba8(b) => (3, 255, keep(b.as_raw(), 4, 3)),
+        DynamicImage::ImageLuma16(b) => (1, u16::MAX, keep(b.as_raw(), 1, 1)),
+        DynamicImage::ImageLumaA16(b) => (1, u16::MAX, keep(b.as_raw(), 2, 1)),
+        DynamicImage::ImageRgb16(b) => (3, u16::MAX, keep(b.as_raw(), 3, 3)),
+        DynamicImage::ImageRgba16(b) => (3, u16::MAX, keep(b.as_raw(), 4, 3)),
+        other => {
+            let message = format!("{:?} samples are not read; convert it to 8 or 16 bits", other.color());
+            return Err(Error::data(path, message));
+        }
+    };
+    Ok(Raster { width: image.width() as usize, height: image.height() as usize, channels, max, data, png })
+}
+
+/// The first `kept` of every `stride` samples.
+fn keep<T: Copy + Into<u16>>(raw: &[T], stride: usize, kept: usize) -> Vec<u16> {
+    raw.chunks_exact(stride).flat_map(|pixel| pixel.iter().take(kept).map(|&v| v.into())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::testing::{gray_png, png_bytes};
+
+    #[test]
+    fn a_missing_empty_or_foreign_file_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(dimensions(&dir.path().join("no.png")), Err(Error::Io { .. })));
+        for (name, content) in [("empty.png", &b""[..]), ("text.png", b"hello"), ("pic.bmp", b"BM123456789")]
+        {
+            let path = dir.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            let message = decode(&path).err().unwrap().to_string();
+            assert!(message.contains(name) && message.contains("convert"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_cut_png_is_truncated() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cut.png");
+        gray_png(&path, 40, 30, |x, y| (x * 7 + y * 13) as u8);
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        let message = decode(&path).err().unwrap().to_string();
+        assert!(message.contains("truncated") && message.contains("cut.png"), "{message}");
+    }
+
+    #[test]
+    fn a_cut_jpeg_is_truncated() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cut.jpg");
+        let picture = image::GrayImage::from_fn(64, 64, |x, y| image::Luma([(x * y) as u8]));
+        picture.save(&path).unwrap();
+        assert!(decode(&path).is_ok());
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() * 2 / 3]).unwrap();
+        assert!(decode(&path).err().unwrap().to_string().contains("truncated"));
+    }
+
+    #[test]
+    fn an_absurd_size_is_refused_from_the_header() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("huge.png");
+        std::fs::write(&path, png_bytes(100_000, 100_000, 8, 0, &[], &[0; 16])).unwrap();
+        let message = decode(&path).err().unwrap().to_string();
+        assert!(message.contains("100000x100000"), "{message}");
+        std::fs::write(&path, png_bytes(0, 5, 8, 0, &[], &[])).unwrap();
+        assert!(decode(&path).is_err());
+    }
+}

@@ -1,0 +1,202 @@
+//! From pictures of any size to windows of one size.
+
+use serde::{Deserialize, Serialize};
+
+use super::mask::Mask;
+use super::normalise::Normalise;
+use super::picture::Picture;
+use super::sample::{Dataset, Sample};
+use crate::{Error, Result};
+
+/// How pictures are brought to the network's size.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fit {
+    /// The whole picture, resized; the aspect ratio is not kept. Masks are resized to the nearest pixel.
+    Resize {
+        /// Pixels a row.
+        width: usize,
+        /// Rows.
+        height: usize,
+    },
+    /// Square windows at full resolution. The last window of a row or column is moved inward to end at the
+    /// border. Pictures smaller than a window are continued by reflection to the right and below, and their
+    /// masks with them.
+    Tile {
+        /// Pixels a side.
+        size: usize,
+        /// Pixels from a window to the next, at most `size`.
+        stride: usize,
+    },
+}
+
+/// One window of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Crop {
+    /// Index of the sample.
+    pub item: usize,
+    /// The window's left column in the sample's picture.
+    pub x: usize,
+    /// The window's top row.
+    pub y: usize,
+}
+
+impl Fit {
+    /// Height and width of every window, in pixels.
+    pub fn size(&self) -> (usize, usize) {
+        match *self {
+            Self::Resize { width, height } => (height, width),
+            Self::Tile { size, .. } => (size, size),
+        }
+    }
+
+    /// # Errors
+    /// [`Error::Config`] where a side or the stride is 0, or the stride would skip pixels.
+    pub fn check(&self) -> Result<()> {
+        match *self {
+            Self::Resize { width, height } if width == 0 || height == 0 => {
+                Err(Error::Config(format!("fit: cannot resize to {width}x{height}")))
+            }
+            Self::Tile { size, stride } if stride == 0 || stride > size => Err(Error::Config(format!(
+                "fit: the stride of tiles of {size} must be 1 to {size}, not {stride}"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// The windows of the listed items, each once: by item as listed, then rows, then columns.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), and [`Error::Config`] for an item that the data set does not have.
+    pub fn crops(&self, dataset: &dyn Dataset, items: &[usize]) -> Result<Vec<Crop>> {
+        self.check()?;
+        let mut crops = Vec::new();
+        for &item in items {
+            if item >= dataset.len() {
+                return Err(Error::Config(format!("item {item} of {} does not exist", dataset.len())));
+            }
+            match *self {
+                Self::Resize { .. } => crops.push(Crop { item, x: 0, y: 0 }),
+                Self::Tile { size, stride } => {
+                    let (width, height) = dataset.size(item);
+                    let columns = starts(width, size, stride);
+                    for y in starts(height, size, stride) {
+                        crops.extend(columns.iter().map(|&x| Crop { item, x, y }));
+                    }
+                }
+            }
+        }
+        Ok(crops)
+    }
+
+    /// The sample ready for cutting: resized or padded, and normalised. Statistics are those of the whole
+    /// picture, without padding, so that all windows of a picture are on one scale.
+    pub(crate) fn prepare(&self, mut sample: Sample, normalise: &Normalise) -> Result<Sample> {
+        match *self {
+            Self::Resize { width, height } => {
+                if (sample.picture.width, sample.picture.height) != (width, height) {
+                    sample.picture = sample.picture.resize(width, height)?;
+                    sample.mask = sample.mask.resize(width, height)?;
+                }
+                normalise.apply(&mut sample.picture)?;
+            }
+            Self::Tile { size, .. } => {
+                normalise.apply(&mut sample.picture)?;
+                pad(&mut sample, size);
+            }
+        }
+        Ok(sample)
+    }
+}
+
+/// Starts of windows along one side.
+fn starts(length: usize, size: usize, stride: usize) -> Vec<usize> {
+    let last = length.saturating_sub(size);
+    (0..last).step_by(stride).chain([last]).collect()
+}
+
+/// The mirror image of `i` within `0..n`, without repeating the border pixel.
+fn reflect(i: usize, n: usize) -> usize {
+    let period = (2 * n).saturating_sub(2).max(1);
+    let i = i % period;
+    if i < n { i } else { period - i }
+}
+
+fn pad(sample: &mut Sample, size: usize) {
+    let Picture { width, height, channels, .. } = sample.picture;
+    let (wide, high) = (width.max(size), height.max(size));
+    if (wide, high) == (width, height) {
+        return;
+    }
+    let columns: Vec<usize> = (0..wide).map(|x| reflect(x, width)).collect();
+    let mut data = Vec::with_capacity(wide * high * channels);
+    let mut classes = Vec::with_capacity(wide * high);
+    for row in (0..high).map(|y| reflect(y, height) * width) {
+        for at in columns.iter().map(|x| row + x) {
+            data.extend_from_slice(&sample.picture.data[at * channels..(at + 1) * channels]);
+            classes.push(sample.mask.data[at]);
+        }
+    }
+    sample.picture = Picture { width: wide, height: high, channels, data };
+    sample.mask = Mask { width: wide, height: high, data: classes };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::shapes::{ShapesDataset, ShapesOptions};
+
+    #[test]
+    fn windows_cover_every_pixel_and_end_at_the_border() {
+        assert_eq!(starts(10, 4, 3), vec![0, 3, 6]);
+        assert_eq!(starts(11, 4, 3), vec![0, 3, 6, 7]);
+        assert_eq!(starts(4, 4, 2), vec![0]);
+        assert_eq!(starts(3, 4, 2), vec![0]);
+        for (length, size, stride) in [(1, 5, 5), (17, 5, 5), (20, 5, 5), (23, 7, 1), (999, 256, 200)] {
+            let all = starts(length, size, stride);
+            assert!(all.windows(2).all(|w| w[0] < w[1] && w[1] - w[0] <= stride), "{all:?}");
+            assert_eq!(all[all.len() - 1] + size, length.max(size));
+        }
+    }
+
+    #[test]
+    fn crops_list_each_window_once() {
+        let data =
+            ShapesDataset::new(ShapesOptions { size: 40, count: 3, ..ShapesOptions::default() }).unwrap();
+        let crops = Fit::Tile { size: 16, stride: 16 }.crops(&data, &[2, 0]).unwrap();
+        assert_eq!(crops.len(), 18);
+        assert_eq!(
+            crops[..3].iter().map(|c| (c.item, c.x, c.y)).collect::<Vec<_>>(),
+            [(2, 0, 0), (2, 16, 0), (2, 24, 0)]
+        );
+        assert_eq!(crops.iter().collect::<std::collections::HashSet<_>>().len(), 18);
+        assert_eq!(
+            Fit::Resize { width: 8, height: 4 }.crops(&data, &[1]).unwrap(),
+            [Crop { item: 1, x: 0, y: 0 }]
+        );
+        assert!(Fit::Resize { width: 8, height: 4 }.crops(&data, &[3]).is_err());
+        assert!(Fit::Tile { size: 8, stride: 9 }.crops(&data, &[0]).is_err());
+        assert!(Fit::Tile { size: 0, stride: 0 }.crops(&data, &[0]).is_err());
+        assert!(Fit::Resize { width: 0, height: 9 }.crops(&data, &[0]).is_err());
+    }
+
+    #[test]
+    fn padding_reflects_picture_and_mask_alike() {
+        let picture = Picture { width: 3, height: 1, channels: 1, data: vec![0.0, 0.1, 0.2] };
+        let mask = Mask { width: 3, height: 1, data: vec![0, 1, 2] };
+        let sample = Sample { id: "a".into(), picture, mask };
+        let padded = Fit::Tile { size: 6, stride: 6 }.prepare(sample, &Normalise::Unit).unwrap();
+        assert_eq!((padded.picture.width, padded.picture.height), (6, 6));
+        assert_eq!(padded.mask.data[..12], [0, 1, 2, 1, 0, 1, 0, 1, 2, 1, 0, 1]);
+        assert_eq!(padded.picture.data[30..], [0.0, 0.1, 0.2, 0.1, 0.0, 0.1]);
+    }
+
+    #[test]
+    fn statistics_ignore_padding() {
+        let picture = Picture { width: 2, height: 1, channels: 1, data: vec![0.0, 1.0] };
+        let mask = Mask { width: 2, height: 1, data: vec![0, 1] };
+        let sample = Sample { id: "a".into(), picture, mask };
+        let padded = Fit::Tile { size: 3, stride: 3 }.prepare(sample, &Normalise::ZScore).unwrap();
+        assert_eq!(padded.picture.data[..3], [-1.0, 1.0, -1.0]);
+    }
+}

@@ -1,0 +1,315 @@
+//! A folder of pictures and a folder of masks, checked before anything is trained.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::coding::{MaskCoding, decide_coding};
+use super::decode::dimensions;
+use super::mask::Mask;
+use super::picture::{Picture, check_channels};
+use super::sample::{Dataset, Sample};
+use super::{file_name, name_some};
+use crate::{Error, Result};
+
+const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "tif", "tiff"];
+
+/// Where pictures and masks lie and how to read them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FolderOptions {
+    /// The data set's folder.
+    pub root: PathBuf,
+    /// The pictures' folder, taken from `root` unless absolute.
+    pub images: PathBuf,
+    /// The masks' folder, taken from `root` unless absolute.
+    pub masks: PathBuf,
+    /// The name of a picture's mask, such as `"{stem}_mask.png"`, where `{stem}` is the picture's name
+    /// without extension. `None`: the same stem. The extension may be left out.
+    pub mask_pattern: Option<String>,
+    /// Channels to read pictures as: 1 or 3.
+    pub channels: usize,
+    /// Number of classes with the background, 2 to 256.
+    pub classes: usize,
+    /// How the masks write classes.
+    pub coding: MaskCoding,
+}
+
+impl FolderOptions {
+    /// `root/images` and `root/masks` with equal stems, RGB, two classes, coding found from the files.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            images: "images".into(),
+            masks: "masks".into(),
+            mask_pattern: None,
+            channels: 3,
+            classes: 2,
+            coding: MaskCoding::Auto,
+        }
+    }
+}
+
+/// A picture file with its mask file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// The picture's file name without extension.
+    pub id: String,
+    /// The picture.
+    pub image: PathBuf,
+    /// Its mask.
+    pub mask: PathBuf,
+    /// Pixels a row, of both.
+    pub width: usize,
+    /// Rows of both.
+    pub height: usize,
+}
+
+/// Pairs of pictures and masks from a folder.
+#[derive(Debug, Clone)]
+pub struct FolderDataset {
+    /// The pairs, sorted by id.
+    pub items: Vec<Item>,
+    /// What was found but not used, such as masks without a picture; one line each.
+    pub warnings: Vec<String>,
+    /// The coding of the masks, never [`MaskCoding::Auto`].
+    pub coding: MaskCoding,
+    channels: usize,
+    classes: usize,
+}
+
+impl FolderDataset {
+    /// Pairs the files and checks all of them: names, sizes (from headers) and mask values (every mask is
+    /// decoded).
+    ///
+    /// # Errors
+    /// [`Error::Data`] naming up to five files: no pictures, a picture without mask, two files of one stem,
+    /// sizes that differ, masks of no common coding, files that cannot be read. [`Error::Io`] where a folder
+    /// cannot be listed. [`Error::Config`] for unusable options.
+    pub fn open(options: &FolderOptions) -> Result<Self> {
+        check_channels(options.channels)?;
+        let (image_dir, mask_dir) = (options.root.join(&options.images), options.root.join(&options.masks));
+        let namer = Namer::new(options.mask_pattern.as_deref())?;
+        let shared = same_folder(&image_dir, &mask_dir);
+        if shared && namer.pattern.is_none() {
+            let message = "pictures and masks are in one folder; say how mask names differ (mask pattern)";
+            return Err(Error::data(image_dir, message));
+        }
+        let mut images = list_pictures(&image_dir)?;
+        let masks = list_pictures(&mask_dir)?;
+        if shared {
+            images = namer.without_masks(images);
+        }
+        let (pairs, unused) = pair(&image_dir, &mask_dir, images, masks, &namer)?;
+        let items = measure(pairs, &image_dir)?;
+        let mask_paths: Vec<PathBuf> = items.iter().map(|item| item.mask.clone()).collect();
+        let coding = decide_coding(&mask_paths, options.classes, &options.coding)?;
+        let warnings = if shared { Vec::new() } else { describe_unused(&mask_dir, &unused) };
+        Ok(Self { items, warnings, coding, channels: options.channels, classes: options.classes })
+    }
+
+    /// The ids of all items, in order.
+    pub fn ids(&self) -> Vec<&str> {
+        self.items.iter().map(|item| item.id.as_str()).collect()
+    }
+}
+
+impl Dataset for FolderDataset {
+    fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    fn id(&self, i: usize) -> &str {
+        &self.items[i].id
+    }
+
+    fn size(&self, i: usize) -> (usize, usize) {
+        (self.items[i].width, self.items[i].height)
+    }
+
+    fn load(&self, i: usize) -> Result<Sample> {
+        let missing = || Error::Config(format!("item {i} of {} does not exist", self.items.len()));
+        let item = self.items.get(i).ok_or_else(missing)?;
+        let picture = Picture::read(&item.image, self.channels)?;
+        let mask = Mask::read(&item.mask, &self.coding)?;
+        for (path, size) in
+            [(&item.image, (picture.width, picture.height)), (&item.mask, (mask.width, mask.height))]
+        {
+            if size != (item.width, item.height) {
+                return Err(Error::data(path, "changed its size since the data set was opened; start again"));
+            }
+        }
+        Ok(Sample { id: item.id.clone(), picture, mask })
+    }
+
+    fn channels(&self) -> usize {
+        self.channels
+    }
+
+    fn classes(&self) -> usize {
+        self.classes
+    }
+}
+
+/// All PNG, JPEG and TIFF files directly in `dir` (by extension, in any case; hidden files left out), sorted
+/// by name.
+///
+/// # Errors
+/// [`Error::Io`] where the folder is missing or cannot be listed; [`Error::Data`] for a name that is not
+/// Unicode.
+pub fn list_pictures(dir: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+    let dir = dir.as_ref();
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(Error::io(dir))? {
+        let path = entry.map_err(Error::io(dir))?.path();
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+        if !EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)) || !path.is_file() {
+            continue;
+        }
+        match path.file_name().and_then(|name| name.to_str()) {
+            Some(name) if name.starts_with('.') => {}
+            Some(_) => paths.push(path),
+            None => return Err(Error::data(path, "the file's name is not Unicode; rename it")),
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+}
+
+fn same_folder(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Knows the stem of the mask that belongs to a picture.
+struct Namer {
+    /// The pattern's part before the extension.
+    pattern: Option<String>,
+    /// The pattern's extension, where it has one.
+    extension: Option<String>,
+}
+
+impl Namer {
+    fn new(pattern: Option<&str>) -> Result<Self> {
+        let Some(text) = pattern else { return Ok(Self { pattern: None, extension: None }) };
+        if !text.contains("{stem}") || text.contains(['/', '\\']) {
+            let message = format!(
+                "the mask pattern '{text}' must be a file name with {{stem}}, such as {{stem}}_mask.png"
+            );
+            return Err(Error::Config(message));
+        }
+        let known = |e: &&str| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(e));
+        match text.rsplit_once('.').filter(|(_, extension)| known(extension)) {
+            Some((stem, e)) => Ok(Self { pattern: Some(stem.to_owned()), extension: Some(e.to_owned()) }),
+            None => Ok(Self { pattern: Some(text.to_owned()), extension: None }),
+        }
+    }
+
+    fn mask_stem(&self, image_stem: &str) -> String {
+        self.pattern.as_ref().map_or_else(|| image_stem.to_owned(), |p| p.replace("{stem}", image_stem))
+    }
+
+    fn may_be_mask(&self, path: &Path) -> bool {
+        let is = |wanted: &String| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(wanted));
+        self.extension.as_ref().is_none_or(is)
+    }
+
+    /// The files that are not the mask of another file of the same folder.
+    fn without_masks(&self, files: Vec<PathBuf>) -> Vec<PathBuf> {
+        let masks: HashSet<String> = files.iter().map(|path| self.mask_stem(&stem(path))).collect();
+        files.into_iter().filter(|path| !(self.may_be_mask(path) && masks.contains(&stem(path)))).collect()
+    }
+}
+
+/// Files by stem; two files of one stem are an error, because it would be a guess which one is meant.
+fn by_stem(dir: &Path, paths: Vec<PathBuf>) -> Result<BTreeMap<String, PathBuf>> {
+    let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();
+    let mut twice = Vec::new();
+    for path in paths {
+        match found.get(&stem(&path)) {
+            Some(first) => twice.push(format!("{} and {}", file_name(first), file_name(&path))),
+            None => drop(found.insert(stem(&path), path)),
+        }
+    }
+    if twice.is_empty() {
+        return Ok(found);
+    }
+    Err(Error::data(
+        dir,
+        format!("files share a name but for the extension; remove one: {}", name_some(&twice)),
+    ))
+}
+
+struct Pair {
+    id: String,
+    image: PathBuf,
+    mask: PathBuf,
+}
+
+/// Finds every picture's mask; also returns the masks that are left.
+fn pair(
+    image_dir: &Path,
+    mask_dir: &Path,
+    images: Vec<PathBuf>,
+    masks: Vec<PathBuf>,
+    namer: &Namer,
+) -> Result<(Vec<Pair>, Vec<String>)> {
+    let images = by_stem(image_dir, images)?;
+    if images.is_empty() {
+        return Err(Error::data(
+            image_dir,
+            "no pictures here; expected files ending in .png, .jpg, .jpeg, .tif or .tiff",
+        ));
+    }
+    let candidates = masks.into_iter().filter(|path| namer.may_be_mask(path)).collect();
+    let mut masks = by_stem(mask_dir, candidates)?;
+    let (mut pairs, mut missing) = (Vec::new(), Vec::new());
+    for (id, image) in images {
+        match masks.remove(&namer.mask_stem(&id)) {
+            Some(mask) => pairs.push(Pair { id, image, mask }),
+            None => missing.push(format!("{} (expected {})", file_name(&image), namer.mask_stem(&id))),
+        }
+    }
+    if missing.is_empty() {
+        return Ok((pairs, masks.values().map(|path| file_name(path)).collect()));
+    }
+    let example = masks.values().next().map_or_else(|| "no other masks".to_owned(), |path| file_name(path));
+    let message = format!(
+        "pictures without a mask here: {}; the folder also holds {example}; add masks or give a mask pattern",
+        name_some(&missing)
+    );
+    Err(Error::data(mask_dir, message))
+}
+
+fn describe_unused(mask_dir: &Path, unused: &[String]) -> Vec<String> {
+    let line = || {
+        format!("{}: {} masks belong to no picture: {}", mask_dir.display(), unused.len(), name_some(unused))
+    };
+    if unused.is_empty() { Vec::new() } else { vec![line()] }
+}
+
+/// Reads all sizes and compares them.
+fn measure(pairs: Vec<Pair>, image_dir: &Path) -> Result<Vec<Item>> {
+    let sizes: Vec<Result<_>> =
+        pairs.par_iter().map(|pair| Ok((dimensions(&pair.image)?, dimensions(&pair.mask)?))).collect();
+    let (mut items, mut differing) = (Vec::with_capacity(pairs.len()), Vec::new());
+    for (Pair { id, image, mask }, sizes) in pairs.into_iter().zip(sizes) {
+        let ((width, height), (mask_width, mask_height)) = sizes?;
+        if (width, height) != (mask_width, mask_height) {
+            let (image, mask) = (file_name(&image), file_name(&mask));
+            differing
+                .push(format!("{image} is {width}x{height} but its mask {mask} {mask_width}x{mask_height}"));
+        }
+        items.push(Item { id, image, mask, width, height });
+    }
+    if differing.is_empty() {
+        return Ok(items);
+    }
+    Err(Error::data(image_dir, format!("sizes of picture and mask differ: {}", name_some(&differing))))
+}
+
+#[cfg(test)]
+mod tests;

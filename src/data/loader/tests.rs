@@ -1,0 +1,221 @@
+use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::data::shapes::{ShapesDataset, ShapesOptions};
+
+const TILES: Fit = Fit::Tile { size: 16, stride: 16 };
+
+fn shapes(count: usize) -> Arc<dyn Dataset> {
+    let options = ShapesOptions { size: 32, count, ..ShapesOptions::default() };
+    Arc::new(ShapesDataset::new(options).unwrap())
+}
+
+fn training(batch: usize) -> LoaderOptions {
+    LoaderOptions {
+        seed: 5,
+        shuffle: true,
+        flips: true,
+        partial: Partial::Drop,
+        ..LoaderOptions::new(batch, TILES)
+    }
+}
+
+fn loader(dataset: Arc<dyn Dataset>, options: LoaderOptions) -> Loader {
+    let items: Vec<usize> = (0..dataset.len()).collect();
+    let crops = options.fit.crops(&*dataset, &items).unwrap();
+    Loader::new(dataset, crops, options).unwrap()
+}
+
+fn all(epoch: Epoch) -> Vec<Batch> {
+    epoch.map(|batch| batch.unwrap()).collect()
+}
+
+#[test]
+fn an_epoch_visits_every_window_once_in_an_order_of_its_own() {
+    let loader = loader(shapes(3), LoaderOptions { partial: Partial::Pad, ..training(5) });
+    let visits = |epoch| all(loader.epoch(epoch)).into_iter().flat_map(|b| b.crops).collect::<Vec<_>>();
+    let (first, second) = (visits(0), visits(1));
+    assert_ne!(first, second);
+    for order in [first, second] {
+        assert_eq!(order.len(), 12);
+        assert_eq!(order.iter().collect::<std::collections::HashSet<_>>().len(), 12);
+    }
+}
+
+#[test]
+fn the_last_batch_is_dropped_or_padded_with_zeros() {
+    let dropped = loader(shapes(3), training(5));
+    assert_eq!((dropped.batches(), all(dropped.epoch(0)).len(), dropped.windows()), (2, 2, 12));
+    let padded = loader(shapes(3), LoaderOptions { partial: Partial::Pad, ..training(5) });
+    let batches = all(padded.epoch(0));
+    assert_eq!(batches.iter().map(|b| b.valid).collect::<Vec<_>>(), [5, 5, 2]);
+    let last = &batches[2];
+    assert_eq!((last.n, last.ids.len(), last.x.len(), last.y.len()), (5, 2, 5 * 256, 5 * 256));
+    assert!(last.x[2 * 256..].iter().all(|v| *v == 0.0) && last.y[2 * 256..].iter().all(|v| *v == 0));
+    assert!(last.x[..2 * 256].iter().any(|v| *v != 0.0));
+}
+
+#[test]
+fn batches_depend_on_seed_and_epoch_alone() {
+    let run = |options: LoaderOptions, epoch| all(loader(shapes(4), options).epoch(epoch));
+    let base = run(training(3), 2);
+    assert_eq!(base, run(LoaderOptions { workers: 1, cache_bytes: 0, ..training(3) }, 2));
+    assert_eq!(base, run(LoaderOptions { workers: 7, cache_bytes: 9000, ..training(3) }, 2));
+    assert_ne!(base, run(LoaderOptions { seed: 6, ..training(3) }, 2));
+    assert_ne!(base, run(training(3), 3));
+    let kept = loader(shapes(4), training(3));
+    drop(all(kept.epoch(0)));
+    assert_eq!(base, all(kept.epoch(2)));
+}
+
+#[test]
+fn a_window_turns_the_same_whatever_the_batch_size() {
+    let windows = |n| {
+        let mut seen: Vec<(usize, usize, usize, Vec<u8>)> = Vec::new();
+        for batch in all(loader(shapes(4), training(n)).epoch(1)) {
+            let y = batch.y.chunks(256).map(<[u8]>::to_vec);
+            seen.extend(batch.crops.iter().zip(y).map(|(c, y)| (c.item, c.y, c.x, y)));
+        }
+        seen
+    };
+    assert_eq!(windows(4), windows(2));
+}
+
+#[test]
+fn a_resumed_epoch_goes_on_identically() {
+    let loader = loader(shapes(6), training(4));
+    let whole = all(loader.epoch(3));
+    let mut resumed = loader.epoch(3);
+    resumed.skip_to(2).unwrap();
+    assert_eq!(resumed.next().unwrap().unwrap(), whole[2]);
+    resumed.skip_to(1).unwrap();
+    assert_eq!(all(resumed), whole[1..]);
+    let mut epoch = loader.epoch(3);
+    epoch.skip_to(whole.len()).unwrap();
+    assert!(epoch.next().is_none());
+    assert!(epoch.skip_to(whole.len() + 1).is_err());
+}
+
+#[test]
+fn unshuffled_windows_hold_the_picture_as_it_is() {
+    let data = shapes(2);
+    let options = LoaderOptions::new(2, Fit::Resize { width: 32, height: 32 });
+    let batch = loader(Arc::clone(&data), options).epoch(0).next().unwrap().unwrap();
+    assert_eq!(
+        (batch.h, batch.w, batch.c, batch.ids.clone()),
+        (32, 32, 1, vec![data.id(0).into(), data.id(1).into()])
+    );
+    for (i, half) in batch.x.chunks(32 * 32).enumerate() {
+        assert_eq!(half, data.load(i).unwrap().picture.data);
+    }
+    assert_eq!(batch.y[1024..], data.load(1).unwrap().mask.data);
+}
+
+/// A data set that fails, panics or takes its time.
+struct Bad {
+    inner: ShapesDataset,
+    loads: AtomicUsize,
+    what: fn(usize) -> Result<()>,
+}
+
+impl Bad {
+    fn arc(count: usize, what: fn(usize) -> Result<()>) -> Arc<Self> {
+        let options = ShapesOptions { size: 32, count, ..ShapesOptions::default() };
+        Arc::new(Self { inner: ShapesDataset::new(options).unwrap(), loads: AtomicUsize::new(0), what })
+    }
+}
+
+impl Dataset for Bad {
+    fn len(&self) -> usize {
+        self.inner.len()
+    }
+    fn id(&self, i: usize) -> &str {
+        self.inner.id(i)
+    }
+    fn size(&self, i: usize) -> (usize, usize) {
+        self.inner.size(i)
+    }
+    fn load(&self, i: usize) -> Result<Sample> {
+        self.loads.fetch_add(1, Ordering::Relaxed);
+        (self.what)(i)?;
+        self.inner.load(i)
+    }
+    fn channels(&self) -> usize {
+        1
+    }
+    fn classes(&self) -> usize {
+        // One too few, which the loader has to notice.
+        if self.len() == 3 { 1 } else { 2 }
+    }
+}
+
+fn whole(batch: usize) -> LoaderOptions {
+    LoaderOptions::new(batch, Fit::Resize { width: 32, height: 32 })
+}
+
+#[test]
+fn errors_come_through_and_end_the_epoch() {
+    let data = Bad::arc(6, |i| if i == 3 { Err(Error::data("bad.png", "broken")) } else { Ok(()) });
+    let results: Vec<_> = loader(data, whole(2)).epoch(0).collect();
+    assert_eq!(results.len(), 2);
+    assert!(results[0].is_ok());
+    assert!(results[1].as_ref().is_err_and(|e| e.to_string().contains("bad.png")));
+}
+
+#[test]
+fn a_panic_becomes_an_error() {
+    let data = Bad::arc(4, |i| if i == 2 { panic!("decoder bug") } else { Ok(()) });
+    let results: Vec<_> = loader(data, whole(2)).epoch(0).collect();
+    assert_eq!(results.len(), 2);
+    assert!(results[1].as_ref().is_err_and(|e| e.to_string().contains("decoder bug")), "{:?}", results[1]);
+}
+
+#[test]
+fn classes_beyond_the_last_are_refused() {
+    let results: Vec<_> = loader(Bad::arc(3, |_| Ok(())), whole(3)).epoch(0).collect();
+    assert!(results[0].as_ref().is_err_and(|e| e.to_string().contains("class 1")), "{:?}", results[0]);
+}
+
+#[test]
+fn dropping_early_stops_reading_and_does_not_hang() {
+    let data = Bad::arc(400, |_| {
+        std::thread::sleep(Duration::from_millis(5));
+        Ok(())
+    });
+    let loader = loader(data.clone(), LoaderOptions { cache_bytes: 0, workers: 2, ..whole(4) });
+    let begin = Instant::now();
+    let mut epoch = loader.epoch(0);
+    epoch.next().unwrap().unwrap();
+    std::thread::sleep(Duration::from_millis(150));
+    drop(epoch);
+    assert!(begin.elapsed() < Duration::from_secs(5));
+    let read = data.loads.load(Ordering::Relaxed);
+    assert!(read <= 20, "{read} samples were read ahead");
+    drop(loader.epoch(1));
+    assert_eq!(data.loads.load(Ordering::Relaxed), read, "an epoch that is not begun reads nothing");
+}
+
+#[test]
+fn the_cache_spares_loads_over_epochs() {
+    let data = Bad::arc(5, |_| Ok(()));
+    let loader = loader(data.clone(), LoaderOptions { workers: 1, ..whole(5) });
+    drop(all(loader.epoch(0)));
+    drop(all(loader.epoch(1)));
+    assert_eq!(data.loads.load(Ordering::Relaxed), 5);
+}
+
+#[test]
+fn unusable_options_are_refused() {
+    let data = shapes(2);
+    let make = |options: LoaderOptions, crops: Vec<Crop>| Loader::new(Arc::clone(&data), crops, options);
+    let crop = Crop { item: 0, x: 0, y: 0 };
+    assert!(make(training(1), vec![crop]).is_ok());
+    assert!(make(training(0), vec![crop]).is_err());
+    assert!(make(training(2), vec![crop]).is_err());
+    assert!(make(training(1), vec![]).is_err());
+    assert!(make(training(1), vec![Crop { item: 2, ..crop }]).is_err());
+    assert!(make(training(1), vec![Crop { x: 17, ..crop }]).is_err());
+    let two = Normalise::MeanStd { mean: vec![0.0; 2], std: vec![1.0] };
+    assert!(make(LoaderOptions { normalise: two, ..training(1) }, vec![crop]).is_err());
+}

@@ -1,0 +1,335 @@
+//! A mask in memory: one class index a pixel.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::coding::MaskCoding;
+use super::decode::{Raster, decode};
+use super::picture::write_png;
+use super::{NAMED, name_some};
+use crate::{Error, Result};
+
+/// Class indices, row by row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mask {
+    /// Pixels a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// `height * width` class indices; x runs fastest.
+    pub data: Vec<u8>,
+}
+
+impl Mask {
+    /// Reads a mask in the coding that [`decide_coding`](super::decide_coding) found for its whole data set.
+    ///
+    /// # Errors
+    /// As [`Picture::read`](super::Picture::read); [`Error::Data`] naming the values that do not fit the
+    /// coding; [`Error::Config`] for [`MaskCoding::Auto`], because one file does not tell its coding (all
+    /// background fits any).
+    pub fn read(path: impl AsRef<Path>, coding: &MaskCoding) -> Result<Self> {
+        let path = path.as_ref();
+        let RawMask { width, height, pixels } = RawMask::read(path)?;
+        let data = match coding {
+            MaskCoding::Auto => {
+                return Err(Error::Config(
+                    "decide the mask coding over the whole data set before reading".into(),
+                ));
+            }
+            MaskCoding::Colours(map) => from_colours(path, &pixels, map)?,
+            coding => match pixels {
+                Pixels::Bilevel(bits) => bits,
+                other => from_values(path, other.values(path)?, coding)?,
+            },
+        };
+        Ok(Self { width, height, data })
+    }
+
+    /// The mask at `width` x `height`, each pixel the nearest of the source (centres aligned).
+    ///
+    /// # Errors
+    /// [`Error::Config`] where a side of either is 0.
+    pub fn resize(&self, width: usize, height: usize) -> Result<Self> {
+        if [width, height, self.width, self.height].contains(&0)
+            || self.data.len() != self.width * self.height
+        {
+            let (w, h) = (self.width, self.height);
+            return Err(Error::Config(format!("cannot resize a {w}x{h} mask to {width}x{height}")));
+        }
+        let nearest = |i: usize, to: usize, from: usize| (2 * i + 1) * from / (2 * to);
+        let columns: Vec<usize> = (0..width).map(|x| nearest(x, width, self.width)).collect();
+        let rows = (0..height).map(|y| nearest(y, height, self.height) * self.width);
+        let data = rows.flat_map(|row| columns.iter().map(move |x| self.data[row + x])).collect();
+        Ok(Self { width, height, data })
+    }
+
+    /// Writes a PNG: 0 and 255 for the binary codings, colours for [`MaskCoding::Colours`], class indices as
+    /// 8-bit gray otherwise.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file cannot be written; [`Error::Data`] where a class has no value in the
+    /// coding.
+    pub fn write_png(&self, path: impl AsRef<Path>, coding: &MaskCoding) -> Result<()> {
+        let path = path.as_ref();
+        let unfit =
+            |class: u8| Error::data(path, format!("class {class} has no value in the mask coding {coding}"));
+        let (channels, bytes) = match coding {
+            MaskCoding::Auto | MaskCoding::Indices => (1, self.data.clone()),
+            MaskCoding::Binary01 | MaskCoding::Binary0_255 => {
+                let white = |&class: &u8| if class < 2 { Ok(class * 255) } else { Err(unfit(class)) };
+                (1, self.data.iter().map(white).collect::<Result<Vec<u8>>>()?)
+            }
+            MaskCoding::Colours(map) => {
+                let mut bytes = Vec::with_capacity(self.data.len() * 3);
+                for &class in &self.data {
+                    let entry = map.iter().find(|(_, index)| *index == class);
+                    bytes.extend(entry.ok_or_else(|| unfit(class))?.0);
+                }
+                (3, bytes)
+            }
+        };
+        write_png(path, self.width, self.height, channels, &bytes)
+    }
+}
+
+/// A mask file before its coding is applied.
+pub(crate) struct RawMask {
+    pub width: usize,
+    pub height: usize,
+    pub pixels: Pixels,
+}
+
+/// What the pixels of a mask file hold.
+pub(crate) enum Pixels {
+    /// One bit a pixel, 0 or 1: binary under any coding.
+    Bilevel(Vec<u8>),
+    /// Gray values; low bit depths unscaled.
+    Gray(Vec<u8>),
+    /// Colours, and the palette they came from, if any.
+    Colour(Vec<[u8; 3]>, Vec<[u8; 3]>),
+}
+
+impl RawMask {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let raster = decode(path)?;
+        let (width, height) = (raster.width, raster.height);
+        let coloured =
+            raster.channels == 3 && raster.data.chunks_exact(3).any(|p| p[0] != p[1] || p[1] != p[2]);
+        let pixels = if coloured { colours(path, raster)? } else { gray(path, &raster)? };
+        Ok(Self { width, height, pixels })
+    }
+}
+
+impl Pixels {
+    /// One value a pixel: gray values, bits, or palette indices.
+    pub(crate) fn values(self, path: &Path) -> Result<Vec<u8>> {
+        match self {
+            Self::Bilevel(values) | Self::Gray(values) => Ok(values),
+            Self::Colour(_, palette) if palette.is_empty() => Err(Error::data(
+                path,
+                "the mask is in colours; give the colour of each class (mask coding `colours`)",
+            )),
+            Self::Colour(pixels, palette) => palette_indices(path, &pixels, &palette),
+        }
+    }
+
+    /// One colour a pixel; gray values are repeated, bits become black and white.
+    pub(crate) fn colours(&self) -> Box<dyn Iterator<Item = [u8; 3]> + '_> {
+        match self {
+            Self::Bilevel(bits) => Box::new(bits.iter().map(|&v| [v * 255; 3])),
+            Self::Gray(values) => Box::new(values.iter().map(|&v| [v; 3])),
+            Self::Colour(pixels, _) => Box::new(pixels.iter().copied()),
+        }
+    }
+}
+
+fn gray(path: &Path, raster: &Raster) -> Result<Pixels> {
+    let plane = || raster.data.iter().step_by(raster.channels).copied();
+    if raster.max == u16::MAX {
+        return sixteen_bit(path, plane().collect());
+    }
+    let bytes = plane().map(|v| v as u8);
+    Ok(match &raster.png {
+        // The decoder stretches low depths to 0..255; class indices need the stored numbers.
+        Some(png) if png.depth == 1 && !png.indexed => Pixels::Bilevel(bytes.map(|v| v & 1).collect()),
+        Some(png) if png.depth == 2 && !png.indexed => Pixels::Gray(bytes.map(|v| v / 85).collect()),
+        Some(png) if png.depth == 4 && !png.indexed => Pixels::Gray(bytes.map(|v| v / 17).collect()),
+        _ => Pixels::Gray(bytes.collect()),
+    })
+}
+
+/// Black and white of 16 bits are 0 and 255; otherwise the values are class indices and must fit 8 bits.
+fn sixteen_bit(path: &Path, plane: Vec<u16>) -> Result<Pixels> {
+    let white = plane.iter().all(|v| matches!(*v, 0 | u16::MAX));
+    if let Some(value) = plane.iter().find(|v| **v > 255 && !white) {
+        return Err(Error::data(path, format!("16-bit mask value {value}: class indices go up to 255")));
+    }
+    Ok(Pixels::Gray(plane.iter().map(|v| (v & 255) as u8).collect()))
+}
+
+fn colours(path: &Path, raster: Raster) -> Result<Pixels> {
+    let unit = raster.max / 255;
+    if raster.data.iter().any(|v| v % unit != 0) {
+        return Err(Error::data(
+            path,
+            "16-bit colours that 8 bits cannot hold; save the mask with 8 bits a channel",
+        ));
+    }
+    let pixels = raster.data.chunks_exact(3).map(|p| [p[0], p[1], p[2]].map(|v| (v / unit) as u8)).collect();
+    Ok(Pixels::Colour(pixels, raster.png.filter(|png| png.indexed).map_or_else(Vec::new, |png| png.palette)))
+}
+
+/// The decoder expands palettes; this finds the indices again, and refuses where two entries in use look
+/// alike.
+fn palette_indices(path: &Path, pixels: &[[u8; 3]], palette: &[[u8; 3]]) -> Result<Vec<u8>> {
+    let mut index: HashMap<[u8; 3], Option<u8>> = HashMap::new();
+    for (i, &colour) in (0u8..=255).zip(palette) {
+        index.entry(colour).and_modify(|twice| *twice = None).or_insert(Some(i));
+    }
+    let ambiguous = |colour: &[u8; 3]| {
+        let message =
+            format!("palette entries share the colour {colour:?}, so its classes cannot be told apart");
+        Error::data(path, format!("{message}; save the mask as 8-bit gray class indices"))
+    };
+    pixels
+        .iter()
+        .map(|colour| index.get(colour).copied().flatten().ok_or_else(|| ambiguous(colour)))
+        .collect()
+}
+
+fn from_values(path: &Path, mut values: Vec<u8>, coding: &MaskCoding) -> Result<Vec<u8>> {
+    if *coding == MaskCoding::Indices {
+        return Ok(values);
+    }
+    let white = if *coding == MaskCoding::Binary01 { 1 } else { 255 };
+    let mut strangers: Vec<u8> = values.iter().copied().filter(|v| *v != 0 && *v != white).collect();
+    if !strangers.is_empty() {
+        strangers.sort_unstable();
+        strangers.dedup();
+        let shown: Vec<String> = strangers.iter().map(u8::to_string).collect();
+        return Err(Error::data(
+            path,
+            format!("mask values {} do not fit the coding {coding}", name_some(&shown)),
+        ));
+    }
+    values.iter_mut().for_each(|v| *v = u8::from(*v != 0));
+    Ok(values)
+}
+
+fn from_colours(path: &Path, pixels: &Pixels, map: &[([u8; 3], u8)]) -> Result<Vec<u8>> {
+    let classes: HashMap<[u8; 3], u8> = map.iter().copied().collect();
+    let mut strangers: Vec<String> = Vec::new();
+    let mut data = Vec::new();
+    for colour in pixels.colours() {
+        match classes.get(&colour) {
+            Some(&class) => data.push(class),
+            None if strangers.len() < NAMED => {
+                let name = format!("{colour:?}");
+                if !strangers.contains(&name) {
+                    strangers.push(name);
+                }
+            }
+            None => break,
+        }
+    }
+    if strangers.is_empty() {
+        return Ok(data);
+    }
+    Err(Error::data(path, format!("mask colours {} have no class in the colour map", name_some(&strangers))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::testing::{gray_png, png_bytes, rgb_png};
+
+    fn with_file<T>(bytes: &[u8], check: impl FnOnce(&Path) -> T) -> T {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mask.png");
+        std::fs::write(&path, bytes).unwrap();
+        check(&path)
+    }
+
+    #[test]
+    fn one_bit_masks_fit_both_binary_codings() {
+        with_file(&png_bytes(3, 1, 1, 0, &[], &[0b1010_0000]), |path| {
+            for coding in [MaskCoding::Binary01, MaskCoding::Binary0_255, MaskCoding::Indices] {
+                assert_eq!(Mask::read(path, &coding).unwrap().data, vec![1, 0, 1]);
+            }
+        });
+    }
+
+    #[test]
+    fn low_depths_keep_their_numbers() {
+        with_file(&png_bytes(2, 1, 4, 0, &[], &[0x3F]), |path| {
+            assert_eq!(Mask::read(path, &MaskCoding::Indices).unwrap().data, vec![3, 15]);
+        });
+    }
+
+    #[test]
+    fn palette_masks_give_indices_unless_colours_repeat() {
+        let palette = [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 0, 0], [7, 7, 7]];
+        with_file(&png_bytes(3, 1, 8, 3, &palette, &[2, 0, 2]), |path| {
+            assert_eq!(Mask::read(path, &MaskCoding::Indices).unwrap().data, vec![2, 0, 2]);
+            let map = MaskCoding::Colours(vec![([0, 0, 0], 0), ([0, 128, 0], 1)]);
+            assert_eq!(Mask::read(path, &map).unwrap().data, vec![1, 0, 1]);
+        });
+        with_file(&png_bytes(3, 1, 8, 3, &palette, &[1, 0, 3]), |path| {
+            assert!(Mask::read(path, &MaskCoding::Indices).is_err());
+        });
+    }
+
+    #[test]
+    fn sixteen_bit_masks_are_black_and_white_or_small() {
+        assert!(matches!(sixteen_bit(Path::new("m"), vec![0, 65535]), Ok(Pixels::Gray(v)) if v == [0, 255]));
+        assert!(matches!(sixteen_bit(Path::new("m"), vec![0, 7]), Ok(Pixels::Gray(v)) if v == [0, 7]));
+        assert!(sixteen_bit(Path::new("m"), vec![0, 300]).is_err());
+    }
+
+    #[test]
+    fn values_outside_the_coding_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.png");
+        gray_png(&path, 3, 1, |x, _| [0, 255, 77][x as usize]);
+        let message = Mask::read(&path, &MaskCoding::Binary0_255).unwrap_err().to_string();
+        assert!(message.contains("m.png") && message.contains("77"), "{message}");
+        assert!(matches!(Mask::read(&path, &MaskCoding::Auto), Err(Error::Config(_))));
+    }
+
+    #[test]
+    fn colours_need_a_map_and_equal_channels_do_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.png");
+        rgb_png(&path, 2, 1, |x, _| [x as u8; 3]);
+        assert_eq!(Mask::read(&path, &MaskCoding::Binary01).unwrap().data, vec![0, 1]);
+        rgb_png(&path, 2, 1, |x, _| [255 * x as u8, 0, 0]);
+        assert!(Mask::read(&path, &MaskCoding::Indices).unwrap_err().to_string().contains("colours"));
+        let map = MaskCoding::Colours(vec![([0, 0, 0], 0)]);
+        assert!(Mask::read(&path, &map).unwrap_err().to_string().contains("[255, 0, 0]"));
+    }
+
+    #[test]
+    fn resize_is_nearest_and_centred() {
+        let mask = Mask { width: 4, height: 2, data: vec![0, 1, 2, 3, 4, 5, 6, 7] };
+        assert_eq!(mask.resize(2, 1).unwrap().data, vec![5, 7]);
+        assert_eq!(mask.resize(8, 2).unwrap().data[..8], [0, 0, 1, 1, 2, 2, 3, 3]);
+        assert_eq!(mask.resize(4, 2).unwrap(), mask);
+        assert!(mask.resize(0, 2).is_err());
+    }
+
+    #[test]
+    fn written_masks_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.png");
+        let mask = Mask { width: 3, height: 1, data: vec![0, 1, 1] };
+        mask.write_png(&path, &MaskCoding::Binary01).unwrap();
+        assert_eq!(Mask::read(&path, &MaskCoding::Binary0_255).unwrap(), mask);
+        let mask = Mask { width: 3, height: 1, data: vec![0, 2, 1] };
+        assert!(mask.write_png(&path, &MaskCoding::Binary0_255).is_err());
+        let map = MaskCoding::Colours(vec![([0; 3], 0), ([255, 0, 0], 1), ([255; 3], 2)]);
+        for coding in [MaskCoding::Indices, map] {
+            mask.write_png(&path, &coding).unwrap();
+            assert_eq!(Mask::read(&path, &coding).unwrap(), mask);
+        }
+    }
+}

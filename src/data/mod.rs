@@ -1,0 +1,52 @@
+//! Pictures, masks and batches: from files to `f32` arrays ready for upload. Pure CPU.
+//!
+//! A [`Dataset`] gives pairs of a picture and a mask; a [`Fit`] turns pairs of any size into windows of one
+//! size; a [`Loader`] gathers windows into batches (NHWC) in an order that depends on its seed and the epoch
+//! alone.
+
+mod batch;
+mod cache;
+mod coding;
+mod decode;
+mod export;
+mod fit;
+mod folder;
+mod headers;
+mod loader;
+mod mask;
+mod normalise;
+mod picture;
+mod random;
+mod sample;
+mod shapes;
+mod split;
+#[cfg(test)]
+mod testing;
+
+pub use batch::Batch;
+pub use coding::{MaskCoding, decide_coding};
+pub use decode::{MAX_PIXELS, dimensions};
+pub use fit::{Crop, Fit};
+pub use folder::{FolderDataset, FolderOptions, Item, list_pictures};
+pub use loader::{Epoch, Loader, LoaderOptions, Partial};
+pub use mask::Mask;
+pub use normalise::Normalise;
+pub use picture::Picture;
+pub use sample::{Dataset, Sample};
+pub use shapes::{ShapesDataset, ShapesOptions};
+pub use split::Split;
+
+/// How many offenders an error message names before it only counts them.
+const NAMED: usize = 5;
+
+/// Joins up to five of `offenders` with `"; "`, and says how many more there are.
+fn name_some<T: AsRef<str>>(offenders: &[T]) -> String {
+    let shown: Vec<&str> = offenders.iter().take(NAMED).map(AsRef::as_ref).collect();
+    let rest = offenders.len().saturating_sub(NAMED);
+    if rest == 0 { shown.join("; ") } else { format!("{}; and {rest} more", shown.join("; ")) }
+}
+
+/// The last part of a path, for messages that already name the folder.
+fn file_name(path: &std::path::Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}

@@ -1,0 +1,51 @@
+//! What a data set is to the rest of the program.
+
+use super::mask::Mask;
+use super::picture::Picture;
+use crate::Result;
+
+/// A picture and its mask, of one size.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// The item's name within its data set.
+    pub id: String,
+    /// What the network sees.
+    pub picture: Picture,
+    /// What it should answer.
+    pub mask: Mask,
+}
+
+/// A fixed list of samples that can be loaded in any order, from several threads.
+pub trait Dataset: Send + Sync {
+    /// Number of samples.
+    fn len(&self) -> usize;
+
+    /// Whether there are no samples.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The name of sample `i`.
+    ///
+    /// # Panics
+    /// May panic where `i >= len()`.
+    fn id(&self, i: usize) -> &str;
+
+    /// Width and height of sample `i` in pixels, without decoding it.
+    ///
+    /// # Panics
+    /// May panic where `i >= len()`.
+    fn size(&self, i: usize) -> (usize, usize);
+
+    /// Decodes or makes sample `i`, the same each time.
+    ///
+    /// # Errors
+    /// Where the sample cannot be read any more, or `i >= len()`.
+    fn load(&self, i: usize) -> Result<Sample>;
+
+    /// Channels of every picture: 1 or 3.
+    fn channels(&self) -> usize;
+
+    /// Number of classes; mask values are below it.
+    fn classes(&self) -> usize;
+}

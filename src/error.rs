@@ -1,0 +1,88 @@
+//! The one error type of the engine and the command.
+
+use std::path::PathBuf;
+
+/// What can go wrong. Messages say what was wrong, where, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No adapter matches, or the machine has none.
+    #[error("no GPU adapter: {0}")]
+    NoAdapter(String),
+    /// The driver refused, failed or lost the device.
+    #[error("GPU device: {0}")]
+    Device(String),
+    /// The model, batch or picture needs more memory than the device gives.
+    #[error("does not fit: {0}")]
+    OutOfMemory(String),
+    /// A shader does not compile or breaks the limits of its tier.
+    #[error("shader {shader}: {message}")]
+    Shader {
+        /// File name below `shaders/`.
+        shader: String,
+        /// What the compiler said.
+        message: String,
+    },
+    /// An operator was given shapes it cannot work on.
+    #[error("{op}: {message}")]
+    Shape {
+        /// Operator or model.
+        op: String,
+        /// The shapes, and what was expected.
+        message: String,
+    },
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A picture, mask or data folder that cannot be used.
+    #[error("{}: {message}", path.display())]
+    Data {
+        /// The offending file or folder.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        message: String,
+    },
+    /// A configuration key or value that cannot be used.
+    #[error("config: {0}")]
+    Config(String),
+    /// A weight or checkpoint file that cannot be used.
+    #[error("{}: {message}", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong: which tensors differ, or what the file is instead.
+        message: String,
+    },
+    /// Training ran into NaN or infinity.
+    #[error("training diverged: {0}")]
+    Diverged(String),
+    /// A reference case failed or compared nothing.
+    #[error("{0}")]
+    Check(String),
+}
+
+/// Shorthand used throughout.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An [`Error::Io`] at `path`; for use in `map_err`.
+    pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+
+    /// An [`Error::Data`] at `path`.
+    pub fn data(path: impl Into<PathBuf>, message: impl Into<String>) -> Self {
+        Self::Data { path: path.into(), message: message.into() }
+    }
+
+    /// An [`Error::Shape`] of operator `op`.
+    pub fn shape(op: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Shape { op: op.into(), message: message.into() }
+    }
+}

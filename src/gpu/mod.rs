@@ -1,0 +1,13 @@
+//! The device: context, limits and tiers, shader library, pipelines, buffers, timestamps.
+//! This room knows no network: it runs [`Dispatch`]es over buffers.
+
+mod context;
+mod kernel;
+mod shader;
+mod timing;
+
+pub use context::{Context, Select, Tier, adapters};
+pub use kernel::{Dispatch, Kernel, Word};
+pub use shader::{Binding, Expanded, Variant, expand, sources};
+pub use timing::PassTime;
+pub(crate) use timing::Timer;

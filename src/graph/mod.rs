@@ -1,0 +1,222 @@
+//! The program: an op graph with static shapes, its gradient, its memory plan and the plan that a session
+//! replays.
+
+mod autodiff;
+mod fuse;
+mod lower;
+mod memory;
+mod op;
+mod plan;
+mod session;
+mod shape;
+mod weights;
+
+use std::sync::Arc;
+
+pub use autodiff::{AddFn, Backward};
+pub use lower::{Access, Lowering, Pass};
+pub use memory::MemoryPlan;
+pub use op::{Cost, FuseShapes, Operator};
+pub use plan::{Plan, Summary};
+pub use session::Session;
+pub use shape::{Array, Shape, pad_channels, unpad_channels};
+pub use weights::{Arenas, Init, Layout, ParamInfo, Weights};
+
+use crate::{Error, Result};
+
+/// A tensor of a graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Var(pub(crate) usize);
+
+/// What a tensor is to the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Written by the host before a run.
+    Input,
+    /// A trained parameter, by its index in [`Graph::params`].
+    Param(usize),
+    /// The gradient accumulator of a parameter.
+    Gradient(usize),
+    /// A buffer that is kept but not trained (running statistics), by its index in [`Graph::params`].
+    State(usize),
+    /// Computed, and dead after its last use.
+    Value,
+    /// Used inside one operator.
+    Scratch,
+}
+
+/// A tensor's name, shape and role.
+#[derive(Clone, Debug)]
+pub struct VarInfo {
+    /// For messages and profiles.
+    pub name: String,
+    /// Its shape.
+    pub shape: Shape,
+    /// Its role.
+    pub role: Role,
+}
+
+/// An operator at its place.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// What it computes.
+    pub op: Arc<dyn Operator>,
+    /// Name of the block that made it, for messages and profiles.
+    pub scope: String,
+    /// What it reads (and, where [`Operator::updates`] says so, changes).
+    pub inputs: Vec<Var>,
+    /// What it makes.
+    pub outputs: Vec<Var>,
+}
+
+/// A static op graph in execution order.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    /// All tensors.
+    pub vars: Vec<VarInfo>,
+    /// All operators in order.
+    pub nodes: Vec<Node>,
+    /// Parameters and kept buffers in order of creation.
+    pub params: Vec<ParamInfo>,
+    /// Tensors that must survive a run, to be read by the host.
+    pub outputs: Vec<Var>,
+    scope: Vec<String>,
+}
+
+impl Graph {
+    /// An empty graph.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn var(&mut self, name: impl Into<String>, shape: Shape, role: Role) -> Var {
+        self.vars.push(VarInfo { name: name.into(), shape, role });
+        Var(self.vars.len() - 1)
+    }
+
+    /// A tensor that the host writes before each run.
+    pub fn input(&mut self, name: &str, shape: Shape) -> Var {
+        self.var(name, shape, Role::Input)
+    }
+
+    /// A trained parameter, named below the current scope.
+    pub fn param(&mut self, name: &str, layout: Layout, init: Init) -> Var {
+        self.kept(name, layout, init, true)
+    }
+
+    /// A kept buffer that is not trained, named below the current scope.
+    pub fn state(&mut self, name: &str, layout: Layout, init: Init) -> Var {
+        self.kept(name, layout, init, false)
+    }
+
+    fn kept(&mut self, name: &str, layout: Layout, init: Init, trained: bool) -> Var {
+        let name = self.path(name);
+        // Blocks applied several times (recurrent units) ask for the same parameter again.
+        if let Some(known) = self.params.iter().find(|p| p.name == name) {
+            return known.value;
+        }
+        let index = self.params.len();
+        let role = if trained { Role::Param(index) } else { Role::State(index) };
+        let value = self.var(name.clone(), layout.shape(), role);
+        self.params.push(ParamInfo { name, layout, init, trained, value });
+        value
+    }
+
+    /// Runs `f` with `name` appended to the scope.
+    pub fn scoped<T>(&mut self, name: &str, f: impl FnOnce(&mut Self) -> T) -> T {
+        self.scope.push(name.to_string());
+        let result = f(self);
+        self.scope.pop();
+        result
+    }
+
+    /// `name` below the current scope, joined by dots as PyTorch does.
+    fn path(&self, name: &str) -> String {
+        self.scope
+            .iter()
+            .map(String::as_str)
+            .chain([name])
+            .filter(|s| !s.is_empty())
+            .collect::<Vec<_>>()
+            .join(".")
+    }
+
+    /// Adds `op` on `inputs` and returns all its outputs.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the operator cannot work on these shapes.
+    pub fn apply_all(&mut self, op: impl Operator, inputs: &[Var]) -> Result<Vec<Var>> {
+        self.push(Arc::new(op), inputs)
+    }
+
+    /// As [`Self::apply_all`] for an operator whose type is not known.
+    ///
+    /// # Errors
+    /// As [`Self::apply_all`].
+    pub fn push(&mut self, op: Arc<dyn Operator>, inputs: &[Var]) -> Result<Vec<Var>> {
+        let shapes: Vec<Shape> = inputs.iter().map(|v| self.shape(*v)).collect();
+        let scope = self.path("");
+        let outputs = op.shapes(&shapes).map_err(|e| match e {
+            Error::Shape { op, message } if !scope.is_empty() => {
+                Error::Shape { op, message: format!("{message} (in {scope})") }
+            }
+            other => other,
+        })?;
+        let name = op.name();
+        let outputs: Vec<Var> = outputs.into_iter().map(|s| self.var(name, s, Role::Value)).collect();
+        self.nodes.push(Node { op, scope, inputs: inputs.to_vec(), outputs: outputs.clone() });
+        Ok(outputs)
+    }
+
+    /// Adds `op` on `inputs` and returns its first output.
+    ///
+    /// # Errors
+    /// As [`Self::apply_all`].
+    pub fn apply(&mut self, op: impl Operator, inputs: &[Var]) -> Result<Var> {
+        let name = op.name();
+        self.apply_all(op, inputs)?.first().copied().ok_or_else(|| Error::shape(name, "has no output"))
+    }
+
+    /// Shape of a tensor.
+    pub fn shape(&self, var: Var) -> Shape {
+        self.vars[var.0].shape
+    }
+
+    /// Marks a tensor to be read by the host after a run.
+    pub fn output(&mut self, var: Var) {
+        if !self.outputs.contains(&var) {
+            self.outputs.push(var);
+        }
+    }
+
+    /// The accumulator of a parameter's gradient, made when first asked for.
+    pub fn gradient_of(&mut self, param: Var) -> Option<Var> {
+        let Role::Param(index) = self.vars[param.0].role else { return None };
+        let role = Role::Gradient(index);
+        let known = self.vars.iter().position(|v| v.role == role).map(Var);
+        Some(known.unwrap_or_else(|| {
+            let (name, shape) = (format!("grad {}", self.vars[param.0].name), self.shape(param));
+            self.var(name, shape, role)
+        }))
+    }
+
+    /// Trained numbers, without padding.
+    pub fn parameter_count(&self) -> usize {
+        self.params.iter().filter(|p| p.trained).map(|p| p.layout.count()).sum()
+    }
+
+    /// Work and traffic of all nodes.
+    pub fn cost(&self) -> Cost {
+        let mut total = Cost::default();
+        for node in &self.nodes {
+            total += self.node_cost(node);
+        }
+        total
+    }
+
+    /// Work and traffic of one node.
+    pub fn node_cost(&self, node: &Node) -> Cost {
+        let shapes = |vars: &[Var]| vars.iter().map(|v| self.shape(*v)).collect::<Vec<_>>();
+        node.op.cost(&shapes(&node.inputs), &shapes(&node.outputs))
+    }
+}

@@ -1,0 +1,96 @@
+//! What every operator tells the graph of itself.
+
+use std::{any::Any, fmt::Debug, sync::Arc};
+
+use super::{Array, Backward, Lowering, Shape};
+use crate::Result;
+
+/// Work and traffic of an operator.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Floating-point operations; a multiply-add counts two.
+    pub flops: u64,
+    /// Bytes read and written if every tensor passes memory once.
+    pub bytes: u64,
+}
+
+impl Cost {
+    /// `per_element` operations on each element of the largest tensor, all tensors passed once.
+    pub fn elementwise(per_element: u64, inputs: &[Shape], outputs: &[Shape]) -> Self {
+        let tensors = || inputs.iter().chain(outputs);
+        let largest = tensors().map(Shape::count).max().unwrap_or(0);
+        Self { flops: per_element * largest as u64, bytes: tensors().map(Shape::bytes).sum() }
+    }
+}
+
+impl std::ops::AddAssign for Cost {
+    fn add_assign(&mut self, other: Self) {
+        self.flops += other.flops;
+        self.bytes += other.bytes;
+    }
+}
+
+/// An operator: shape rule, cost, gradient rule, kernels and CPU twin in one place.
+pub trait Operator: Any + Debug + Send + Sync {
+    /// Name as in `src/ops` and `shaders`.
+    fn name(&self) -> &'static str;
+
+    /// Shapes of the outputs.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] naming the operator and the shapes.
+    fn shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>>;
+
+    /// Work and traffic.
+    fn cost(&self, inputs: &[Shape], outputs: &[Shape]) -> Cost {
+        Cost::elementwise(1, inputs, outputs)
+    }
+
+    /// Adds the nodes that compute the gradients of the inputs that want one.
+    ///
+    /// # Errors
+    /// What building those nodes may raise, or that the operator has no gradient.
+    fn gradient(&self, b: &mut Backward<'_>) -> Result<()>;
+
+    /// Adds the dispatches that compute the outputs.
+    ///
+    /// # Errors
+    /// Only for shapes that no kernel can serve.
+    fn lower(&self, l: &mut Lowering<'_>) -> Result<()>;
+
+    /// The outputs in f64 on the host, followed by the new values of the inputs that [`Self::updates`]
+    /// names.
+    fn twin(&self, inputs: &[Array]) -> Vec<Array>;
+
+    /// Inputs that the operator changes in place: accumulators and running statistics.
+    fn updates(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
+    /// One operator that does this one and then `next`, whose input `slot` is this one's only output.
+    /// Its inputs are this one's followed by the other inputs of `next`.
+    fn fuse(
+        &self,
+        _next: &dyn Operator,
+        _slot: usize,
+        _shapes: &FuseShapes<'_>,
+    ) -> Option<Arc<dyn Operator>> {
+        None
+    }
+}
+
+/// Shapes of the two nodes that [`Operator::fuse`] may join.
+#[derive(Debug)]
+pub struct FuseShapes<'a> {
+    /// Inputs of the first.
+    pub first: &'a [Shape],
+    /// Inputs of the second.
+    pub second: &'a [Shape],
+}
+
+impl dyn Operator {
+    /// The operator as its own type.
+    pub fn is<T: Operator>(&self) -> Option<&T> {
+        (self as &dyn Any).downcast_ref()
+    }
+}

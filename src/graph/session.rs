@@ -1,0 +1,302 @@
+//! A plan with its buffers, pipelines and bind groups, ready to be replayed.
+
+use std::{collections::HashMap, sync::Arc};
+
+use rayon::prelude::*;
+
+use super::{Access, Pass, Plan, Role, Shape, Var, Weights, pad_channels, unpad_channels, weights::Arenas};
+use crate::{
+    Error, Result,
+    gpu::{Binding, Context, Kernel, PassTime, Timer},
+};
+
+/// A pass with everything the encoder needs.
+struct Step {
+    kernel: Arc<Kernel>,
+    bind_group: wgpu::BindGroup,
+    groups: [u32; 3],
+}
+
+/// A plan on a device. Replaying it submits the same commands each time; only inputs change.
+pub struct Session {
+    context: Arc<Context>,
+    weights: Arc<Weights>,
+    plan: Plan,
+    steps: Vec<Step>,
+    slots: Vec<wgpu::Buffer>,
+    gradients: Option<Arenas>,
+}
+
+impl Session {
+    /// Compiles the kernels, allocates the buffers and binds them.
+    ///
+    /// # Errors
+    /// [`Error::Shader`] and [`Error::OutOfMemory`] as they come from the device.
+    pub fn new(plan: Plan, weights: &Arc<Weights>) -> Result<Self> {
+        let context = weights.context.clone();
+        let kernels = compile(&context, &plan.passes)?;
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
+        let slots: Vec<_> = plan
+            .memory
+            .slots
+            .iter()
+            .map(|s| context.buffer("activations", *s, usage))
+            .collect::<Result<_>>()?;
+        let trains = plan.vars.iter().any(|v| matches!(v.role, Role::Gradient(_)));
+        let gradients = if trains { Some(weights.like_values("gradients")?) } else { None };
+        let mut session =
+            Self { context, weights: weights.clone(), plan, steps: Vec::new(), slots, gradients };
+        session.steps = session.bind(kernels)?;
+        Ok(session)
+    }
+
+    /// Packs all uniforms into one buffer and makes the bind groups.
+    fn bind(&self, kernels: Vec<Arc<Kernel>>) -> Result<Vec<Step>> {
+        let device = &self.context.device;
+        let align = self.context.limits.min_uniform_buffer_offset_alignment as usize;
+        let mut words: Vec<u32> = Vec::new();
+        let mut ranges = Vec::new();
+        for (pass, kernel) in self.plan.passes.iter().zip(&kernels) {
+            let packed = kernel.pack(&pass.dispatch.params)?;
+            words.resize((4 * words.len()).next_multiple_of(align) / 4, 0);
+            // Uniform structs are bound in whole units of 16 bytes.
+            ranges.push((4 * words.len() as u64, (4 * packed.len()).next_multiple_of(16) as u64));
+            words.extend(packed);
+        }
+        words.resize(words.len() + 4, 0);
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let uniforms = self.context.buffer("parameters of passes", 4 * words.len() as u64, usage)?;
+        self.context.queue.write_buffer(&uniforms, 0, bytemuck::cast_slice(&words));
+
+        let mut steps = Vec::with_capacity(kernels.len());
+        for ((pass, kernel), (offset, size)) in self.plan.passes.iter().zip(kernels).zip(ranges) {
+            check_access(pass, &kernel)?;
+            let uniform = wgpu::BufferBinding { buffer: &uniforms, offset, size: size.try_into().ok() };
+            let mut entries =
+                vec![wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(uniform) }];
+            let slots = kernel.expanded.bindings[1..].iter();
+            for (access, (slot, _)) in pass.dispatch.buffers.iter().zip(slots) {
+                let resource = wgpu::BindingResource::Buffer(self.binding(access.var())?);
+                entries.push(wgpu::BindGroupEntry { binding: *slot, resource });
+            }
+            let descriptor = wgpu::BindGroupDescriptor {
+                label: Some(&pass.label),
+                layout: &kernel.layout,
+                entries: &entries,
+            };
+            let (bind_group, error) = self.context.scoped(|| device.create_bind_group(&descriptor));
+            if let Some(message) = error {
+                return Err(Error::Shader { shader: kernel.label.clone(), message });
+            }
+            steps.push(Step { groups: kernel.groups(pass.dispatch.threads), kernel, bind_group });
+        }
+        Ok(steps)
+    }
+
+    /// The buffer range of a tensor.
+    fn binding(&self, var: Var) -> Result<wgpu::BufferBinding<'_>> {
+        let info = &self.plan.vars[var.0];
+        if let Some(slot) = self.plan.memory.slot_of[var.0] {
+            return Ok(wgpu::BufferBinding {
+                buffer: &self.slots[slot],
+                offset: 0,
+                size: info.shape.bytes().try_into().ok(),
+            });
+        }
+        let located = self.weights.locate(info.role, self.gradients.as_ref());
+        let (buffer, place) = located.ok_or_else(|| {
+            Error::Check(format!("the tensor {} is used by no pass or not by these weights", info.name))
+        })?;
+        Ok(wgpu::BufferBinding { buffer, offset: place.offset, size: place.bytes.try_into().ok() })
+    }
+
+    /// The plan that is replayed.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The gradients, laid out like the parameters.
+    pub fn gradients(&self) -> Option<&Arenas> {
+        self.gradients.as_ref()
+    }
+
+    /// The buffer of an input or output, for a host that fills or reads it on the GPU: NHWC f32, channels
+    /// padded to four with zeros.
+    ///
+    /// # Errors
+    /// [`Error::Check`] if no pass uses the tensor.
+    pub fn buffer(&self, var: Var) -> Result<wgpu::BufferBinding<'_>> {
+        self.binding(var)
+    }
+
+    /// Shape of a tensor.
+    pub fn shape(&self, var: Var) -> Shape {
+        self.plan.vars[var.0].shape
+    }
+
+    /// Sets an input from NHWC numbers without padding.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the count differs.
+    pub fn write(&self, var: Var, data: &[f32]) -> Result<()> {
+        let info = &self.plan.vars[var.0];
+        if data.len() != info.shape.count() {
+            return Err(Error::shape(
+                &info.name,
+                format!("wants {}, got {} numbers", info.shape, data.len()),
+            ));
+        }
+        let Ok(binding) = self.binding(var) else { return Ok(()) };
+        let padded = pad_channels(info.shape, data);
+        self.context.queue.write_buffer(binding.buffer, binding.offset, bytemuck::cast_slice(&padded));
+        Ok(())
+    }
+
+    /// Sets an input to raw words (seeds, counters) in the places of its numbers.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the words do not fit.
+    pub fn write_words(&self, var: Var, words: &[u32]) -> Result<()> {
+        let info = &self.plan.vars[var.0];
+        if 4 * words.len() as u64 > info.shape.bytes() {
+            return Err(Error::shape(&info.name, format!("wants {}, got {} words", info.shape, words.len())));
+        }
+        let Ok(binding) = self.binding(var) else { return Ok(()) };
+        self.context.queue.write_buffer(binding.buffer, binding.offset, bytemuck::cast_slice(words));
+        Ok(())
+    }
+
+    /// Reads a tensor that survives the run, as NHWC numbers without padding; waits for the device.
+    ///
+    /// # Errors
+    /// As [`Context::read`].
+    pub fn read(&self, var: Var) -> Result<Vec<f32>> {
+        let shape = self.shape(var);
+        let binding = self.binding(var)?;
+        let bytes = self.context.read(binding.buffer, binding.offset, shape.bytes())?;
+        Ok(unpad_channels(shape, &bytemuck::pod_collect_to_vec(&bytes)))
+    }
+
+    /// Numbers of a parameter's gradient, in PyTorch's order.
+    ///
+    /// # Errors
+    /// As [`Weights::read_like`].
+    pub fn read_gradient(&self, gradients: &Arenas, name: &str) -> Result<Vec<f32>> {
+        self.weights.read_like(gradients, name)
+    }
+
+    /// Fills every shared buffer and gradient with NaN, so that outputs which no pass writes show.
+    pub fn poison(&self) {
+        let gradients = self.gradients.iter().flat_map(|g| &g.buffers);
+        for buffer in self.slots.iter().chain(gradients) {
+            let nan = vec![0x7fc0_0000_u32; (buffer.size() / 4) as usize];
+            self.context.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&nan));
+        }
+    }
+
+    /// Records a clearing of the gradients.
+    pub fn clear_gradients(&self, encoder: &mut wgpu::CommandEncoder) {
+        for buffer in self.gradients.iter().flat_map(|g| &g.buffers) {
+            encoder.clear_buffer(buffer, 0, None);
+        }
+    }
+
+    /// Records all passes into a host's encoder. Nothing is written from the host, so a recording may be
+    /// repeated before it is submitted.
+    pub fn record(&self, encoder: &mut wgpu::CommandEncoder) {
+        self.record_range(encoder, 0..self.steps.len());
+    }
+
+    fn record_range(&self, encoder: &mut wgpu::CommandEncoder, range: std::ops::Range<usize>) {
+        let mut pass = encoder
+            .begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some("gyre"), timestamp_writes: None });
+        for step in &self.steps[range] {
+            pass.set_pipeline(&step.kernel.pipeline);
+            pass.set_bind_group(0, &step.bind_group, &[]);
+            pass.dispatch_workgroups(step.groups[0], step.groups[1], step.groups[2]);
+        }
+    }
+
+    /// Submits all passes, gradients cleared first; does not wait.
+    pub fn run(&self) {
+        self.submit(true);
+    }
+
+    /// Submits all passes; `clear` says whether gradients start from zero or go on adding.
+    pub fn submit(&self, clear: bool) {
+        let starts = &self.plan.submissions;
+        for (i, start) in starts.iter().enumerate() {
+            let end = starts.get(i + 1).copied().unwrap_or(self.steps.len());
+            let mut encoder = self.context.device.create_command_encoder(&Default::default());
+            if i == 0 && clear {
+                self.clear_gradients(&mut encoder);
+            }
+            self.record_range(&mut encoder, *start..end);
+            self.context.queue.submit([encoder.finish()]);
+        }
+    }
+
+    /// Runs once with GPU timestamps around every pass.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device has no timestamps.
+    pub fn profile(&self) -> Result<Vec<PassTime>> {
+        if !self.context.tier.timestamps {
+            return Err(Error::Device("has no timestamps".into()));
+        }
+        let mut times = Vec::with_capacity(self.steps.len());
+        let mut clear = true;
+        for (c, chunk) in self.steps.chunks(Timer::CAPACITY as usize).enumerate() {
+            let timer = Timer::new(&self.context, chunk.len() as u32)?;
+            let mut encoder = self.context.device.create_command_encoder(&Default::default());
+            if std::mem::take(&mut clear) {
+                self.clear_gradients(&mut encoder);
+            }
+            for (i, step) in chunk.iter().enumerate() {
+                let descriptor = wgpu::ComputePassDescriptor {
+                    label: None,
+                    timestamp_writes: Some(timer.writes(i as u32)),
+                };
+                let mut pass = encoder.begin_compute_pass(&descriptor);
+                pass.set_pipeline(&step.kernel.pipeline);
+                pass.set_bind_group(0, &step.bind_group, &[]);
+                pass.dispatch_workgroups(step.groups[0], step.groups[1], step.groups[2]);
+            }
+            timer.resolve(&mut encoder);
+            self.context.queue.submit([encoder.finish()]);
+            let first = c * Timer::CAPACITY as usize;
+            times.extend(
+                timer
+                    .read(&self.context)?
+                    .into_iter()
+                    .enumerate()
+                    .map(|(i, ms)| PassTime { label: self.plan.passes[first + i].label.clone(), ms }),
+            );
+        }
+        Ok(times)
+    }
+}
+
+/// Compiles each distinct variant once, on all cores.
+fn compile(context: &Context, passes: &[Pass]) -> Result<Vec<Arc<Kernel>>> {
+    let mut distinct: Vec<_> = passes.iter().map(|p| &p.dispatch.variant).collect();
+    distinct.sort();
+    distinct.dedup();
+    let kernels: HashMap<_, _> =
+        distinct.into_par_iter().map(|v| Ok((v, context.kernel(v)?))).collect::<Result<_>>()?;
+    Ok(passes.iter().map(|p| kernels[&p.dispatch.variant].clone()).collect())
+}
+
+/// A pass must use its buffers as the shader declares them.
+fn check_access(pass: &Pass, kernel: &Kernel) -> Result<()> {
+    let declared = &kernel.expanded.bindings[1..];
+    let given = pass.dispatch.buffers.iter().map(|a| match a {
+        Access::Read(_) => Binding::Read,
+        Access::Write(_) => Binding::ReadWrite,
+    });
+    if given.clone().eq(declared.iter().map(|b| b.1)) {
+        return Ok(());
+    }
+    let message = format!("the pass binds {:?}, the shader declares {declared:?}", given.collect::<Vec<_>>());
+    Err(Error::Shader { shader: kernel.label.clone(), message })
+}

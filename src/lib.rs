@@ -1,0 +1,9 @@
+//! gyre trains and runs 2-D image-segmentation networks on any GPU.
+#![warn(missing_docs)]
+
+mod error;
+pub mod gpu;
+pub mod graph;
+pub mod ops;
+
+pub use error::{Error, Result};

@@ -1,0 +1,257 @@
+//! Comparison of an operator's kernels with its CPU twin, and of its gradient rule with finite differences.
+//! The tests and `gyre doctor` use the same.
+
+use std::sync::Arc;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::add;
+use crate::{
+    Error, Result,
+    gpu::Context,
+    graph::{Array, Graph, Init, Layout, Operator, Plan, Role, Session, Shape, Var, Weights},
+};
+
+/// How far a result may be from its reference: `|got - want| <= atol + rtol * |want|`.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Tolerance {
+    /// Relative to each number.
+    pub rtol: f64,
+    /// Absolute.
+    pub atol: f64,
+}
+
+/// How far a result was from its reference.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Distance {
+    /// Largest difference.
+    pub max_abs: f64,
+    /// Largest difference over what is allowed; 1 is the limit.
+    pub ratio: f64,
+}
+
+impl Distance {
+    /// Compares number by number; numbers that are not finite, or lists of different length, are infinitely
+    /// far.
+    pub fn between(got: &[f64], want: &[f64], tolerance: Tolerance) -> Self {
+        if got.len() != want.len() {
+            return Self { max_abs: f64::INFINITY, ratio: f64::INFINITY };
+        }
+        let mut distance = Self::default();
+        for (g, w) in got.iter().zip(want) {
+            let d = (g - w).abs();
+            let allowed = tolerance.atol + tolerance.rtol * w.abs();
+            let ratio = if d == 0.0 { 0.0 } else { d / allowed };
+            // NaN compares false, so the negated form catches it.
+            if !(d <= distance.max_abs) {
+                distance.max_abs = if d.is_nan() { f64::INFINITY } else { d };
+            }
+            if !(ratio <= distance.ratio) {
+                distance.ratio = if ratio.is_nan() { f64::INFINITY } else { ratio };
+            }
+        }
+        distance
+    }
+}
+
+/// An operator with inputs to try it on.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// What is special about it.
+    pub label: String,
+    /// The operator.
+    pub op: Arc<dyn Operator>,
+    /// Its inputs.
+    pub inputs: Vec<Array>,
+    /// Inputs that stand for trained parameters when the gradient is checked.
+    pub params: Vec<usize>,
+    /// Inputs that have no gradient (targets, seeds, running statistics).
+    pub constants: Vec<usize>,
+    /// Relative tolerance; the absolute one is a fifth of it times the largest number.
+    pub rtol: f64,
+}
+
+impl Sample {
+    /// With inputs drawn uniformly from -2..2, a function of the label and shapes alone.
+    pub fn new(label: impl Into<String>, op: impl Operator, shapes: &[Shape]) -> Self {
+        let label = label.into();
+        let seed = label.bytes().fold(7u64, |h, b| h.wrapping_mul(31).wrapping_add(u64::from(b)));
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let inputs = shapes
+            .iter()
+            .map(|s| Array::from_fn(*s, |_, _, _, _| f64::from(rng.random_range(-2.0f32..2.0))))
+            .collect();
+        Self { label, op: Arc::new(op), inputs, params: Vec::new(), constants: Vec::new(), rtol: 1e-4 }
+    }
+
+    /// Marks inputs as parameters.
+    #[must_use]
+    pub fn params(mut self, params: &[usize]) -> Self {
+        self.params = params.to_vec();
+        self
+    }
+
+    /// Marks inputs as having no gradient.
+    #[must_use]
+    pub fn constants(mut self, constants: &[usize]) -> Self {
+        self.constants = constants.to_vec();
+        self
+    }
+
+    /// Changes one input.
+    #[must_use]
+    pub fn with(mut self, input: usize, f: impl Fn(f64) -> f64) -> Self {
+        // Inputs must be exact in f32, or the device would see others than the twin.
+        self.inputs[input] = self.inputs[input].map(|v| f64::from(f(v) as f32));
+        self
+    }
+
+    /// Changes the relative tolerance.
+    #[must_use]
+    pub fn rtol(mut self, rtol: f64) -> Self {
+        self.rtol = rtol;
+        self
+    }
+
+    fn tolerance(&self, want: &[f64]) -> Tolerance {
+        let largest = want.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+        Tolerance { rtol: self.rtol, atol: (0.2 * self.rtol * largest).max(1e-7) }
+    }
+
+    /// Runs the kernels on poisoned memory and compares all outputs and updated inputs with the twin.
+    ///
+    /// # Errors
+    /// [`Error::Check`] with the worst tensor if one is too far; whatever the device raises.
+    pub fn check_forward(&self, context: &Arc<Context>) -> Result<Distance> {
+        let mut graph = Graph::new();
+        let vars: Vec<Var> = self
+            .inputs
+            .iter()
+            .enumerate()
+            .map(|(i, a)| graph.input(&format!("input {i}"), a.shape))
+            .collect();
+        let mut results = graph.push(self.op.clone(), &vars)?;
+        results.extend(self.op.updates().iter().map(|i| vars[*i]));
+        results.iter().for_each(|v| graph.output(*v));
+        let session = self.session(context, &graph, &vars)?;
+        session.run();
+        let mut worst = Distance::default();
+        for (i, (var, want)) in results.iter().zip(self.op.twin(&self.inputs)).enumerate() {
+            let distance = self.compare(&session, *var, &want.data, &format!("output {i}"))?;
+            worst = if distance.ratio > worst.ratio { distance } else { worst };
+        }
+        context.check()?;
+        Ok(worst)
+    }
+
+    fn compare(&self, session: &Session, var: Var, want: &[f64], what: &str) -> Result<Distance> {
+        let got: Vec<f64> = session.read(var)?.into_iter().map(f64::from).collect();
+        self.judge(&got, want, what)
+    }
+
+    fn judge(&self, got: &[f64], want: &[f64], what: &str) -> Result<Distance> {
+        let distance = Distance::between(got, want, self.tolerance(want));
+        if distance.ratio > 1.0 {
+            let at = got.iter().zip(want).position(|(g, w)| !((g - w).abs() < distance.max_abs)).unwrap_or(0);
+            return Err(Error::Check(format!(
+                "{} ({}), {what}: number {at} is {:?}, should be {:?}; {:.3} times the tolerance",
+                self.op.name(),
+                self.label,
+                got.get(at),
+                want.get(at),
+                distance.ratio
+            )));
+        }
+        Ok(distance)
+    }
+
+    fn session(&self, context: &Arc<Context>, graph: &Graph, vars: &[Var]) -> Result<Session> {
+        let plan = Plan::new(graph, context)?;
+        let weights = Arc::new(Weights::new(context, graph, 0)?);
+        let session = Session::new(plan, &weights)?;
+        session.poison();
+        for (var, array) in vars.iter().zip(&self.inputs) {
+            let data: Vec<f32> = array.data.iter().map(|v| *v as f32).collect();
+            match graph.vars[var.0].role {
+                Role::Input => session.write(*var, &data)?,
+                _ => weights.set(&graph.vars[var.0].name, &to_nchw(array.shape, &data))?,
+            }
+        }
+        Ok(session)
+    }
+
+    /// Compares the gradient, as built and run on the device, with central differences of the twin.
+    ///
+    /// # Errors
+    /// As [`Self::check_forward`].
+    pub fn check_gradient(&self, context: &Arc<Context>) -> Result<Distance> {
+        let mut graph = Graph::new();
+        let var = |graph: &mut Graph, i: usize| {
+            let shape = self.inputs[i].shape;
+            if self.params.contains(&i) {
+                return graph.param(&format!("p{i}"), Layout::Tensor(shape), Init::Constant(0.0));
+            }
+            graph.input(&format!("input {i}"), shape)
+        };
+        let vars: Vec<Var> = (0..self.inputs.len()).map(|i| var(&mut graph, i)).collect();
+        let outputs = graph.push(self.op.clone(), &vars)?;
+        let wanted: Vec<usize> = (0..vars.len()).filter(|i| !self.constants.contains(i)).collect();
+        let plain: Vec<Var> = wanted.iter().filter(|i| !self.params.contains(i)).map(|i| vars[*i]).collect();
+        let seed_shape = graph.shape(outputs[0]);
+        let seed = graph.input("seed", seed_shape);
+        let grads = graph.backward(outputs[0], seed, &plain, add)?;
+        grads.iter().flatten().for_each(|v| graph.output(*v));
+        let session = self.session(context, &graph, &vars)?;
+        let cotangent = Array::from_fn(seed_shape, |n, y, x, c| {
+            ((n * 7 + y * 5 + x * 3 + c * 11) % 13) as f64 / 6.5 - 0.9
+        });
+        session.write(seed, &cotangent.data.iter().map(|v| *v as f32).collect::<Vec<_>>())?;
+        session.run();
+        let mut worst = Distance::default();
+        for i in wanted {
+            let want = self.difference_quotients(i, &cotangent);
+            let what = format!("gradient of input {i}");
+            let got: Vec<f64> = if self.params.contains(&i) {
+                let gradients = session.gradients().ok_or_else(|| Error::Check("no gradients".into()))?;
+                let nchw = session.read_gradient(gradients, &format!("p{i}"))?;
+                from_nchw(self.inputs[i].shape, &nchw)
+            } else {
+                let at = plain.iter().position(|v| *v == vars[i]).unwrap_or_default();
+                let var = grads[at].ok_or_else(|| Error::Check(format!("{what} was not built")))?;
+                session.read(var)?.into_iter().map(f64::from).collect()
+            };
+            let distance = self.judge(&got, &want, &what)?;
+            worst = if distance.ratio > worst.ratio { distance } else { worst };
+        }
+        Ok(worst)
+    }
+
+    /// Central differences of `sum(output 0 * cotangent)` by input `i`.
+    fn difference_quotients(&self, i: usize, cotangent: &Array) -> Vec<f64> {
+        let step = 1e-6;
+        let mut inputs = self.inputs.clone();
+        let value = |at: usize, v: f64, inputs: &mut Vec<Array>| {
+            inputs[i].data[at] = v;
+            let y = self.op.twin(inputs).swap_remove(0);
+            y.data.iter().zip(&cotangent.data).map(|(a, b)| a * b).sum::<f64>()
+        };
+        (0..self.inputs[i].data.len())
+            .map(|at| {
+                let v = self.inputs[i].data[at];
+                let (up, down) = (value(at, v + step, &mut inputs), value(at, v - step, &mut inputs));
+                inputs[i].data[at] = v;
+                (up - down) / (2.0 * step)
+            })
+            .collect()
+    }
+}
+
+/// From NHWC to the order of files.
+fn to_nchw(shape: Shape, data: &[f32]) -> Vec<f32> {
+    Layout::Tensor(shape).from_storage(data)
+}
+
+fn from_nchw(shape: Shape, data: &[f32]) -> Vec<f64> {
+    Layout::Tensor(shape).to_storage(data).into_iter().map(f64::from).collect()
+}

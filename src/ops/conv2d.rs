@@ -1,0 +1,416 @@
+//! Convolution: dense (also over a concatenation of sources), grouped and depthwise.
+
+use std::sync::Arc;
+
+use super::{Act, Activation, BatchNorm, Conv2dWeightGrad, ConvTranspose2d, Join};
+use crate::{
+    Error, Result,
+    gpu::{Variant, Word},
+    graph::{Access, Array, Backward, Cost, FuseShapes, Lowering, Operator, Shape},
+};
+
+/// Kernel, stride, padding, dilation and groups of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Height and width.
+    pub kernel: [usize; 2],
+    /// Down and right.
+    pub stride: [usize; 2],
+    /// Zeros added at the top, left, bottom and right.
+    pub pads: [usize; 4],
+    /// Down and right.
+    pub dilation: [usize; 2],
+    /// Groups of channels that do not see each other.
+    pub groups: usize,
+}
+
+impl Geometry {
+    /// A square kernel with the same padding on all sides.
+    pub const fn square(kernel: usize, stride: usize, pad: usize) -> Self {
+        Self { kernel: [kernel; 2], stride: [stride; 2], pads: [pad; 4], dilation: [1; 2], groups: 1 }
+    }
+
+    /// In `groups` groups.
+    #[must_use]
+    pub const fn grouped(self, groups: usize) -> Self {
+        Self { groups, ..self }
+    }
+
+    /// Height and width of the output of a convolution, if the padded input holds the kernel.
+    pub fn output(&self, h: usize, w: usize) -> Option<[usize; 2]> {
+        let along = |size: usize, before: usize, after: usize, axis: usize| {
+            let reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1;
+            Some((size + before + after).checked_sub(reach)? / self.stride[axis] + 1)
+        };
+        Some([along(h, self.pads[0], self.pads[2], 0)?, along(w, self.pads[1], self.pads[3], 1)?])
+    }
+
+    /// Taps of the kernel.
+    pub const fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    fn valid(&self) -> bool {
+        self.groups > 0 && self.kernel.iter().chain(&self.stride).chain(&self.dilation).all(|v| *v > 0)
+    }
+
+    /// True where each output channel sees its own input channel alone.
+    pub(super) const fn depthwise(&self, input: usize, output: usize) -> bool {
+        self.groups > 1 && self.groups == input && input == output
+    }
+}
+
+/// Members of the shader struct `Gather`, in order.
+pub(super) struct Gather {
+    pub out: Shape,
+    pub input: Shape,
+    pub second_c4: usize,
+    pub geometry: Geometry,
+    /// True for the transposed convolution.
+    pub adjoint: bool,
+    pub rows: usize,
+    pub first_row: usize,
+    pub cols4: usize,
+    pub slope: f32,
+}
+
+impl Gather {
+    pub fn params(&self) -> Vec<(&'static str, Word)> {
+        let g = &self.geometry;
+        let int = |v: usize| Word::I(v as i32);
+        let (top, left) = (g.pads[0] as i32, g.pads[1] as i32);
+        let (dy, dx) = (g.dilation[0] as i32, g.dilation[1] as i32);
+        let one = [1, 1];
+        let (stride, up, sign) = if self.adjoint { (one, g.stride, 1) } else { (g.stride, one, -1) };
+        vec![
+            ("batch", self.out.n.into()),
+            ("out_h", self.out.h.into()),
+            ("out_w", self.out.w.into()),
+            ("out_c", self.out.c.into()),
+            ("in_h", int(self.input.h)),
+            ("in_w", int(self.input.w)),
+            ("in_c4", self.input.c4().into()),
+            ("in2_c4", self.second_c4.into()),
+            ("kernel_h", int(g.kernel[0])),
+            ("kernel_w", int(g.kernel[1])),
+            ("stride_y", int(stride[0])),
+            ("stride_x", int(stride[1])),
+            ("offset_y", Word::I(sign * top)),
+            ("offset_x", Word::I(sign * left)),
+            ("step_y", Word::I(-sign * dy)),
+            ("step_x", Word::I(-sign * dx)),
+            ("up_y", int(up[0])),
+            ("up_x", int(up[1])),
+            ("rows", self.rows.into()),
+            ("first_row", self.first_row.into()),
+            ("cols4", self.cols4.into()),
+            ("groups", g.groups.into()),
+            ("eps", self.slope.into()),
+        ]
+    }
+
+    /// Pixels of a row that one invocation makes.
+    pub fn strip(&self) -> usize {
+        let up = if self.adjoint { self.geometry.stride[1] } else { 1 };
+        if self.out.w.div_ceil(up) > 4 { 8 } else { 4 }
+    }
+
+    /// Invocations for strips of `pixels` pixels and `blocks` blocks of channels.
+    pub fn threads(&self, pixels: usize, blocks: usize) -> usize {
+        let up = if self.adjoint { self.geometry.stride[1] } else { 1 };
+        let strips = self.out.w.div_ceil(up).div_ceil(pixels);
+        self.out.n * self.out.h * up * strips * blocks
+    }
+}
+
+/// `y = act(norm(conv(x, w) + bias) + residual)`.
+///
+/// Inputs: one or two sources `[N, H, W, Ci]`; the weight `[kh, kw, sum of padded Ci, Co]` (grouped:
+/// `[kh, kw, Ci / groups, Co]`); then, where set, the bias `[Co]`; scale, shift, mean and variance of a
+/// batch norm in evaluation, each `[Co]`; the residual, shaped like y.
+#[derive(Clone, Debug)]
+pub struct Conv2d {
+    /// Kernel, stride, padding.
+    pub geometry: Geometry,
+    /// Sources that together make the input channels: 1 or 2.
+    pub sources: usize,
+    /// Adds a bias.
+    pub bias: bool,
+    /// Applies a batch norm by fixed statistics, with this epsilon. Has no gradient.
+    pub norm: Option<f32>,
+    /// Adds a residual before the activation.
+    pub residual: bool,
+    /// Applied last.
+    pub act: Act,
+}
+
+impl Conv2d {
+    /// A plain convolution of one source.
+    pub const fn new(geometry: Geometry) -> Self {
+        Self { geometry, sources: 1, bias: false, norm: None, residual: false, act: Act::Identity }
+    }
+
+    /// Input number of bias, batch norm's first tensor and residual.
+    fn slots(&self) -> (usize, usize, usize) {
+        let bias = self.sources + 1;
+        let norm = bias + usize::from(self.bias);
+        (bias, norm, norm + if self.norm.is_some() { 4 } else { 0 })
+    }
+
+    fn dense(&self) -> bool {
+        self.geometry.groups == 1
+    }
+
+    fn input_channels(&self, inputs: &[Shape]) -> usize {
+        inputs[..self.sources].iter().map(|s| s.c).sum()
+    }
+
+    fn expected_weight(&self, inputs: &[Shape]) -> (usize, usize) {
+        let g = &self.geometry;
+        if self.dense() {
+            (inputs[..self.sources].iter().map(|s| 4 * s.c4()).sum(), inputs[self.sources].c)
+        } else {
+            (inputs[0].c / g.groups, inputs[1].c)
+        }
+    }
+
+    fn check(&self, inputs: &[Shape]) -> Result<()> {
+        let fail = |message: String| Err(Error::shape("conv2d", message));
+        let (x, w, g) = (inputs[0], inputs[self.sources], &self.geometry);
+        if !g.valid() {
+            return fail(format!("kernel, stride, dilation and groups must be positive, got {g:?}"));
+        }
+        let (rows, cols) = self.expected_weight(inputs);
+        if [w.n, w.h] != g.kernel || w.w != rows || (x.c % g.groups, cols % g.groups) != (0, 0) {
+            return fail(format!("input {x} and weight {w} do not fit together with {g:?}"));
+        }
+        if self.sources == 2 && (inputs[1].c, x.c) != (0, 0) && inputs[1].with_c(x.c) != x {
+            return fail(format!("sources {x} and {} differ in size", inputs[1]));
+        }
+        if g.output(x.h, x.w).is_none() {
+            return fail(format!("input {x} is smaller than the kernel of {g:?}"));
+        }
+        Ok(())
+    }
+}
+
+impl Operator for Conv2d {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
+        self.check(inputs)?;
+        let x = inputs[0];
+        let [h, w] = self.geometry.output(x.h, x.w).unwrap_or_default();
+        let y = Shape::new(x.n, h, w, inputs[self.sources].c);
+        let (bias, norm, residual) = self.slots();
+        let per_channel = inputs[bias..residual].iter().all(|s| *s == Shape::channels(y.c));
+        if !per_channel || (self.residual && inputs.get(residual) != Some(&y)) || norm > inputs.len() {
+            return Err(Error::shape(
+                "conv2d",
+                format!("epilogue inputs {:?} do not fit output {y}", &inputs[bias..]),
+            ));
+        }
+        Ok(vec![y])
+    }
+
+    fn cost(&self, inputs: &[Shape], outputs: &[Shape]) -> Cost {
+        let per_output = 2 * self.geometry.taps() * self.input_channels(inputs) / self.geometry.groups;
+        let flops = (outputs[0].count() * per_output) as u64;
+        Cost { flops, ..Cost::elementwise(0, inputs, outputs) }
+    }
+
+    fn gradient(&self, b: &mut Backward<'_>) -> Result<()> {
+        let Some(mut dy) = b.dy() else { return Ok(()) };
+        if self.norm.is_some() {
+            return Err(Error::shape("conv2d", "a convolution with folded batch norm has no gradient"));
+        }
+        let (bias, _, residual) = self.slots();
+        if self.act != Act::Identity {
+            let y = b.output(0);
+            dy = b.graph.apply(Activation::backward_of_output(self.act), &[y, dy])?;
+        }
+        if self.residual && b.wants(residual) {
+            b.give(residual, dy);
+        }
+        if self.bias && b.wants(bias) {
+            super::bias_gradient(b, bias, dy)?;
+        }
+        let weight = b.input(self.sources);
+        let mut first_row = 0;
+        for source in 0..self.sources {
+            let (x, shape) = (b.input(source), b.shape(source));
+            if b.wants(self.sources) {
+                let op = Conv2dWeightGrad { geometry: self.geometry, first_row };
+                op.accumulate(b, self.sources, x, dy)?;
+            }
+            if b.wants(source) {
+                let op = ConvTranspose2d {
+                    output: [shape.h, shape.w],
+                    channels: shape.c,
+                    first_row,
+                    ..ConvTranspose2d::new(self.geometry, [0, 0])
+                };
+                let dx = b.graph.apply(op, &[dy, weight])?;
+                b.give(source, dx);
+            }
+            first_row += 4 * shape.c4();
+        }
+        Ok(())
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) -> Result<()> {
+        let (x, w, y) = (l.input_shape(0), l.input_shape(self.sources), l.output_shape(0));
+        let (bias, norm, residual) = self.slots();
+        let gather = Gather {
+            out: y,
+            input: x,
+            second_c4: if self.sources == 2 { l.input_shape(1).c4() } else { 0 },
+            geometry: self.geometry,
+            adjoint: false,
+            rows: w.w,
+            first_row: 0,
+            cols4: w.c4(),
+            slope: self.act.slope(),
+        };
+        let mut buffers = vec![Access::Write(l.output(0)), Access::Read(l.input(self.sources))];
+        buffers.extend((0..self.sources).map(|i| Access::Read(l.input(i))));
+        if self.bias {
+            buffers.push(Access::Read(l.input(bias)));
+        }
+        if let Some(eps) = self.norm {
+            buffers.push(Access::Read(BatchNorm::fold(l, norm, eps)));
+        }
+        if self.residual {
+            buffers.push(Access::Read(l.input(residual)));
+        }
+        let pixels = gather.strip();
+        let (file, cols) =
+            kernel_of(&self.geometry, x.c, y.c, ["conv2d/dense", "conv2d/depthwise", "conv2d/grouped"]);
+        let mut variant = Variant::new(file)
+            .feature("two", self.sources == 2)
+            .feature("bias", self.bias)
+            .feature("affine", self.norm.is_some())
+            .feature("residual", self.residual)
+            .feature(self.act.name(), self.act != Act::Identity)
+            .constant("PIXELS", pixels as u32);
+        if self.dense() {
+            variant = variant.constant("COLS", cols as u32);
+        }
+        l.dispatch(variant, gather.params(), buffers, gather.threads(pixels, y.c4().div_ceil(cols)));
+        Ok(())
+    }
+
+    fn twin(&self, inputs: &[Array]) -> Vec<Array> {
+        let (bias, norm, residual) = self.slots();
+        let mut y = twin_conv(&self.geometry, &inputs[..self.sources], &inputs[self.sources]);
+        if self.bias {
+            add_channels(&mut y, &inputs[bias].data);
+        }
+        if let Some(eps) = self.norm {
+            y = BatchNorm::twin_fixed(&y, &inputs[norm..norm + 4], f64::from(eps));
+        }
+        if self.residual {
+            y.data.iter_mut().zip(&inputs[residual].data).for_each(|(a, b)| *a += b);
+        }
+        vec![y.map(|v| self.act.value(v))]
+    }
+
+    fn fuse(&self, next: &dyn Operator, slot: usize, shapes: &FuseShapes<'_>) -> Option<Arc<dyn Operator>> {
+        let plain = self.act == Act::Identity && !self.residual;
+        if let Some(activation) = next.is::<Activation>() {
+            let fits =
+                self.act == Act::Identity && activation.is_forward() && activation.act.known_by_output();
+            return fits.then(|| Arc::new(Self { act: activation.act, ..self.clone() }) as _);
+        }
+        if let Some(bn) = next.is::<BatchNorm>() {
+            let fits = plain && self.norm.is_none() && slot == 0 && !bn.train && bn.join == Join::None;
+            return fits.then(|| Arc::new(Self { norm: Some(bn.eps), act: bn.act, ..self.clone() }) as _);
+        }
+        let add = next.is::<super::Binary>()?;
+        let fits = plain && add.kind == super::BinaryKind::Add && shapes.second[0] == shapes.second[1];
+        fits.then(|| Arc::new(Self { residual: true, ..self.clone() }) as _)
+    }
+}
+
+/// Chooses among the dense, depthwise and grouped kernels; returns the file and the vec4s of output
+/// channels that an invocation makes.
+pub(super) fn kernel_of(
+    g: &Geometry,
+    input: usize,
+    output: usize,
+    files: [&'static str; 3],
+) -> (&'static str, usize) {
+    if g.groups == 1 {
+        (files[0], if output > 4 { 2 } else { 1 })
+    } else if g.depthwise(input, output) {
+        (files[1], 1)
+    } else {
+        (files[2], 1)
+    }
+}
+
+/// Adds one number a channel.
+pub(super) fn add_channels(y: &mut Array, bias: &[f64]) {
+    for pixel in y.data.chunks_exact_mut(bias.len()) {
+        pixel.iter_mut().zip(bias).for_each(|(a, b)| *a += b);
+    }
+}
+
+/// All (output y, x, tap, input y, x) of a convolution from `h` x `w` to `out`.
+pub(super) fn for_each_tap(
+    g: &Geometry,
+    [h, w]: [usize; 2],
+    out: [usize; 2],
+    mut f: impl FnMut([usize; 2], [usize; 2], [usize; 2]),
+) {
+    for oy in 0..out[0] {
+        for ox in 0..out[1] {
+            for ky in 0..g.kernel[0] {
+                for kx in 0..g.kernel[1] {
+                    let iy = (oy * g.stride[0] + ky * g.dilation[0]).wrapping_sub(g.pads[0]);
+                    let ix = (ox * g.stride[1] + kx * g.dilation[1]).wrapping_sub(g.pads[1]);
+                    if iy < h && ix < w {
+                        f([oy, ox], [ky, kx], [iy, ix]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Input channels with their weight rows that output channel `o` sees, for each source.
+fn seen_by(g: &Geometry, sources: &[Array], o: usize, out: usize) -> Vec<(usize, usize, usize)> {
+    if g.groups > 1 {
+        let per = sources[0].shape.c / g.groups;
+        let group = o / (out / g.groups);
+        return (0..per).map(|i| (0, group * per + i, i)).collect();
+    }
+    let mut all = Vec::new();
+    let mut first = 0;
+    for (s, source) in sources.iter().enumerate() {
+        all.extend((0..source.shape.c).map(|i| (s, i, first + i)));
+        first += 4 * source.shape.c4();
+    }
+    all
+}
+
+fn twin_conv(g: &Geometry, sources: &[Array], w: &Array) -> Array {
+    let x = sources[0].shape;
+    let out = g.output(x.h, x.w).unwrap_or_default();
+    let mut y = Array::zeros(Shape::new(x.n, out[0], out[1], w.shape.c));
+    let seen: Vec<_> = (0..w.shape.c).map(|o| seen_by(g, sources, o, w.shape.c)).collect();
+    for n in 0..x.n {
+        for_each_tap(g, [x.h, x.w], out, |[oy, ox], [ky, kx], [iy, ix]| {
+            for (o, seen) in seen.iter().enumerate() {
+                let sum: f64 = seen
+                    .iter()
+                    .map(|(s, i, row)| sources[*s].at(n, iy, ix, *i) * w.at(ky, kx, *row, o))
+                    .sum();
+                *y.at_mut(n, oy, ox, o) += sum;
+            }
+        });
+    }
+    y
+}

@@ -1,0 +1,25 @@
+//! The operators, one file each: shape rule, cost, gradient rule, kernels and CPU twin. The shader of an
+//! operator has the same name below `shaders/`, its tests below `kernels-tests/`.
+
+mod activation;
+mod batch_norm;
+mod batch_norm_grad;
+mod binary;
+mod broadcast;
+pub mod check;
+mod conv2d;
+mod conv2d_weight_grad;
+mod conv_transpose2d;
+mod reduce;
+
+pub use activation::{Act, Activation};
+pub use batch_norm::{BatchNorm, Join};
+pub use batch_norm_grad::BatchNormGrad;
+pub use binary::{Binary, BinaryKind, add};
+pub use broadcast::Broadcast;
+pub use conv_transpose2d::ConvTranspose2d;
+pub use conv2d::{Conv2d, Geometry};
+pub use conv2d_weight_grad::Conv2dWeightGrad;
+pub use reduce::{Keep, Reduce};
+
+use reduce::bias_gradient;

@@ -1,0 +1,139 @@
+//! What a run is to do, as a tree of documented keys: read from TOML, overridden key by key, checked, written
+//! back.
+//!
+//! A key is declared once, with its type, default and documentation, in `sections`; reading, writing,
+//! [`Config::explain`] and the defaults all come from that declaration.
+
+mod load;
+mod sections;
+mod validate;
+mod values;
+
+use serde::Serialize;
+
+pub use sections::{DataConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig};
+pub use values::{
+    DataKind, Fit, Flips, GateAct, Init, LossName, LossScope, MaskCoding, ModelName, Normalise, OptimName,
+    Partial, Schedule, Size,
+};
+
+use crate::{Error, Result};
+
+/// Everything a run is told.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Config {
+    /// The network.
+    pub model: ModelConfig,
+    /// Pictures and masks.
+    pub data: DataConfig,
+    /// What is minimised.
+    pub loss: LossConfig,
+    /// How it is minimised.
+    pub optim: OptimConfig,
+    /// The run.
+    pub train: TrainConfig,
+}
+
+/// One key, for `--help`-like listings and the documentation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Section and name, with a dot between.
+    pub key: &'static str,
+    /// What values it takes, in words.
+    pub kind: String,
+    /// Its default, as TOML.
+    pub default: String,
+    /// What it does.
+    pub doc: &'static str,
+}
+
+impl Config {
+    /// Every key with its type, default and documentation, in the order in which [`Config::to_toml`] has
+    /// them.
+    pub fn explain() -> Vec<Key> {
+        let config = Self::default();
+        [
+            config.model.keys(),
+            config.data.keys(),
+            config.loss.keys(),
+            config.optim.keys(),
+            config.train.keys(),
+        ]
+        .concat()
+    }
+
+    /// The whole configuration as TOML, every key with its value. Reading it back gives an equal
+    /// configuration.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a number is beyond what TOML holds, which [`Config::validate`] refuses too.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|e| Error::Config(format!("cannot be written as TOML: {e}")))
+    }
+
+    /// Sets one key. `None` if there is no such key; an error in words if the value does not fit it.
+    fn set(&mut self, section: &str, key: &str, value: &toml::Value) -> Option<Result<(), String>> {
+        match section {
+            ModelConfig::SECTION => self.model.set(key, value),
+            DataConfig::SECTION => self.data.set(key, value),
+            LossConfig::SECTION => self.loss.set(key, value),
+            OptimConfig::SECTION => self.optim.set(key, value),
+            TrainConfig::SECTION => self.train.set(key, value),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_explained_keys_are_the_written_ones() {
+        let table: toml::Table = Config::default().to_toml().unwrap().parse().unwrap();
+        let written: BTreeSet<String> = table
+            .iter()
+            .flat_map(|(section, keys)| {
+                keys.as_table().unwrap().keys().map(move |key| format!("{section}.{key}"))
+            })
+            .collect();
+        let explained = Config::explain();
+        assert_eq!(written, explained.iter().map(|key| key.key.to_owned()).collect());
+        for key in explained {
+            assert!(!key.doc.is_empty() && !key.kind.is_empty(), "{}", key.key);
+            let value: toml::Table = format!("v = {}", key.default).parse().unwrap();
+            let (section, name) = key.key.split_once('.').unwrap();
+            assert_eq!(table[section][name], value["v"], "{}", key.key);
+        }
+    }
+
+    #[test]
+    fn toml_round_trips_exactly() {
+        let mut config = Config::default();
+        config.optim.lr = 0.1 + 0.2;
+        config.optim.eps = 5e-324;
+        config.data.size = Size { height: 96, width: 160 };
+        config.data.normalise =
+            Normalise::Given { mean: vec![0.1, 0.2, 1.0 / 3.0], std: vec![1.0, 2.0, 3.0] };
+        config.data.colours = vec![[0, 0, 0], [255, 0, 128]];
+        config.train.out = "runs/a \"quoted\" \\ name\n".into();
+        config.train.seed = i64::MAX as u64;
+        let text = config.to_toml().unwrap();
+        let back = Config::from_toml(&text, &[]).unwrap();
+        assert_eq!(back, config);
+        assert_eq!(back.to_toml().unwrap(), text);
+    }
+
+    #[test]
+    fn every_model_has_its_own_defaults_and_they_survive_writing() {
+        for (name, _) in ModelName::ALL {
+            let config = Config::from_toml(&format!("model.name = \"{name}\""), &[]).unwrap();
+            assert_eq!(config.model.name.name(), *name);
+            assert_eq!(Config::from_toml(&config.to_toml().unwrap(), &[]).unwrap(), config);
+        }
+        let gate = Config::from_toml("model.name = \"rrattunet\"\nmodel.gate_bn = true", &[]).unwrap().model;
+        assert_eq!((gate.gate_act, gate.gate_bn, gate.init), (GateAct::Tanh, true, Init::He));
+        assert_eq!(Config::default().model, ModelConfig::of(ModelName::R2AttUNet));
+    }
+}

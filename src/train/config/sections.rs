@@ -1,0 +1,261 @@
+//! The keys: one declaration each, from which the struct, its default, its reading and its documentation are
+//! made.
+
+use std::f64::consts::PI;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::Key;
+use super::values::{
+    DataKind, Fit, Flips, GateAct, Init, Kind, LossName, LossScope, MaskCoding, ModelName, Normalise,
+    OptimName, Partial, Schedule, Size, as_toml, take,
+};
+
+/// Declares a section: a struct with a default, and what reading and explaining need.
+macro_rules! section {
+    ($(#[doc = $about:literal])+ $name:ident = $section:literal {
+        $($(#[doc = $doc:literal])+ $field:ident: $kind:ty = $default:expr;)+
+    }) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        pub struct $name {
+            $($(#[doc = $doc])+ pub $field: $kind,)+
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)+ }
+            }
+        }
+
+        impl $name {
+            /// The name of the section in files.
+            pub const SECTION: &'static str = $section;
+
+            pub(super) fn keys(&self) -> Vec<Key> {
+                vec![$(Key {
+                    key: concat!($section, ".", stringify!($field)),
+                    kind: <$kind>::kind(),
+                    default: as_toml(&self.$field),
+                    doc: concat!($($doc),+).trim_ascii(),
+                },)+]
+            }
+
+            pub(super) fn set(&mut self, key: &str, value: &toml::Value) -> Option<Result<(), String>> {
+                match key {
+                    $(stringify!($field) => Some(take(value).map(|value| self.$field = value)),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+section! {
+    /// The network. Defaults differ by `name`, see [`ModelConfig::of`].
+    ModelConfig = "model" {
+        /// Which network. `rrattunet` is the recurrent residual U-Net with attention and transposed
+        /// convolutions, the others are the public U-Net family. Sets the defaults of the keys below.
+        name: ModelName = ModelName::R2AttUNet;
+        /// Channels of each level, finest first. Five levels halve the picture four times.
+        widths: Vec<usize> = vec![64, 128, 256, 512, 1024];
+        /// How many times a recurrent unit looks again: it applies its convolution t + 1 times.
+        t: usize = 2;
+        /// Channels the network takes; must equal data.channels.
+        in_channels: usize = 3;
+        /// Channels the network gives. 1: a binary mask through a sigmoid; 2 and more: one a class, through a
+        /// softmax.
+        classes: usize = 1;
+        /// Whether a recurrent unit has one kernel for its input and its own state (as public code has it) or
+        /// two.
+        share: bool = true;
+        /// Whether a block adds its input to its output.
+        residual: bool = true;
+        /// Whether skip connections pass an attention gate.
+        attention: bool = true;
+        /// The non-linearity inside an attention gate (default of rrattunet: tanh).
+        gate_act: GateAct = GateAct::Relu;
+        /// Whether an attention gate normalises its sums (default of rrattunet: false).
+        gate_bn: bool = true;
+        /// Whether each step of a recurrent unit keeps its own running statistics. Evaluation goes wrong
+        /// without; public checkpoints have one set for all steps and need false.
+        bn_per_step: bool = true;
+        /// What batch norm adds to a variance.
+        bn_eps: f64 = 1e-5;
+        /// How much of a batch's statistics goes into the running ones, 0 to 1.
+        bn_momentum: f64 = 0.1;
+        /// How weights begin: as PyTorch's defaults, He (normal, for ReLU) or Xavier (uniform). Default of
+        /// rrattunet: he.
+        init: Init = Init::Pytorch;
+    }
+}
+
+section! {
+    /// Pictures and masks.
+    DataConfig = "data" {
+        /// Where pictures come from: a folder, or drawn on the fly (irregular polygons and circles).
+        kind: DataKind = DataKind::Folder;
+        /// The folder that holds pictures and masks, from the working folder; needed for kind "folder".
+        root: PathBuf = PathBuf::new();
+        /// Folder of the pictures below root.
+        images: PathBuf = PathBuf::from("images");
+        /// Folder of the masks below root.
+        masks: PathBuf = PathBuf::from("masks");
+        /// Name of a picture's mask without extension; {stem} stands for the picture's.
+        mask_pattern: String = "{stem}".to_owned();
+        /// What a mask's pixels mean: binary (all but 0 is class 1), labels (the value is the class), or
+        /// colours.
+        mask_coding: MaskCoding = MaskCoding::Binary;
+        /// The colour [red, green, blue] of each class, background first; for mask_coding "colours".
+        colours: Vec<[u8; 3]> = Vec::new();
+        /// A CSV file with columns name and split (train, val or test). Empty: split at random by the
+        /// fractions.
+        split: PathBuf = PathBuf::new();
+        /// Share of the pictures kept for validation.
+        val_fraction: f64 = 0.15;
+        /// Share of the pictures kept for the final test.
+        test_fraction: f64 = 0.15;
+        /// How a picture comes to the network's size: resized, or cut into tiles.
+        fit: Fit = Fit::Resize;
+        /// Size of what the network sees, pixels: one number for a square, or [height, width].
+        size: Size = Size { height: 256, width: 256 };
+        /// Pixels from one tile to the next; 0: tiles do not overlap.
+        stride: usize = 0;
+        /// Channels pictures are converted to: 1 grey, 3 colour, others as the files have them.
+        channels: usize = 3;
+        /// How values are scaled: unit (0 to 1), zscore (mean 0, deviation 1, each picture by itself), or
+        /// { mean = [..], std = [..] } by channel, on values of 0 to 1.
+        normalise: Normalise = Normalise::Unit;
+        /// Which random flips training pictures undergo.
+        flips: Flips = Flips::Both;
+        /// Decoded pictures kept in memory, MiB; 0: none.
+        cache_mb: usize = 1024;
+        /// How many pictures are drawn for kind "shapes".
+        shapes_count: usize = 200;
+    }
+}
+
+section! {
+    /// What is minimised.
+    LossConfig = "loss" {
+        /// Which loss.
+        name: LossName = LossName::FocalTversky;
+        /// Tversky: the weight of false positives.
+        alpha: f64 = 0.3;
+        /// Tversky: the weight of false negatives.
+        beta: f64 = 0.7;
+        /// Focal Tversky: the exponent of 1 - T; below 1 it weighs nearly right pictures more.
+        gamma: f64 = 0.75;
+        /// What Dice and Tversky add above and below the fraction line.
+        smooth: f64 = 1.0;
+        /// Whether Dice and Tversky sum over the whole batch, or over each picture and then average.
+        scope: LossScope = LossScope::Batch;
+    }
+}
+
+section! {
+    /// How it is minimised.
+    OptimConfig = "optim" {
+        /// Which optimiser.
+        name: OptimName = OptimName::Adam;
+        /// The learning rate the schedule begins with.
+        lr: f64 = 2e-4;
+        /// Adam, NAdam: how slowly the mean of the gradients moves.
+        beta1: f64 = 0.9;
+        /// Adam, NAdam: how slowly the mean of their squares moves.
+        beta2: f64 = 0.999;
+        /// Adam, NAdam: added to the root in the denominator.
+        eps: f64 = 1e-8;
+        /// SGD: share of the last step that is repeated.
+        momentum: f64 = 0.9;
+        /// SGD: look ahead along the momentum.
+        nesterov: bool = false;
+        /// Added to the gradient, times the weight (L2).
+        weight_decay: f64 = 0.0;
+        /// Gradients are scaled down to this norm over all parameters; 0: never.
+        clip_norm: f64 = 0.0;
+        /// How the learning rate moves by step: constant; inverse_decay, lr / (1 + decay * step); linear or
+        /// cosine, down to 0 at the last step.
+        schedule: Schedule = Schedule::Constant;
+        /// The decay of schedule "inverse_decay", by step.
+        decay: f64 = 1e-5;
+    }
+}
+
+section! {
+    /// The run.
+    TrainConfig = "train" {
+        /// Times through the training pictures.
+        epochs: usize = 50;
+        /// Optimiser steps after which a run ends early; 0: no limit.
+        max_steps: usize = 0;
+        /// Pictures an optimiser step.
+        batch: usize = 4;
+        /// Parts a batch is computed in, to save memory; must divide it. Changes batch norm and losses of
+        /// batch scope.
+        micro_batches: usize = 1;
+        /// What happens to the last batch of an epoch if it is not full: dropped, or padded (padding counts
+        /// nowhere).
+        partial: Partial = Partial::Drop;
+        /// Everything random follows from it.
+        seed: u64 = 0;
+        /// Epochs from one validation to the next.
+        eval_every: usize = 1;
+        /// Probability from which a pixel is taken for class 1, where model.classes is 1.
+        threshold: f64 = 0.5;
+        /// The run folder: resolved config, logs, checkpoints, report.
+        out: PathBuf = PathBuf::from("run");
+        /// Steps from one checkpoint to the next; 0: only after each validation.
+        checkpoint_every: usize = 500;
+    }
+}
+
+impl ModelConfig {
+    /// The defaults of one network: U-Nets that are not recurrent have t = 0, and residual and attention are
+    /// set where the name says so.
+    pub fn of(name: ModelName) -> Self {
+        let base = Self { name, ..Self::default() };
+        match name {
+            ModelName::UNet => Self { t: 0, residual: false, attention: false, ..base },
+            ModelName::AttUNet => Self { t: 0, residual: false, ..base },
+            ModelName::R2UNet => Self { attention: false, ..base },
+            ModelName::R2AttUNet => base,
+            ModelName::RrAttUNet => Self { gate_act: GateAct::Tanh, gate_bn: false, init: Init::He, ..base },
+        }
+    }
+}
+
+impl OptimConfig {
+    /// The learning rate of step `step` (from 0) of a run of `steps` steps.
+    pub fn lr_at(&self, step: u64, steps: u64) -> f64 {
+        let done = if steps == 0 { 0.0 } else { (step as f64 / steps as f64).min(1.0) };
+        match self.schedule {
+            Schedule::Constant => self.lr,
+            Schedule::InverseDecay => self.lr / (1.0 + self.decay * step as f64),
+            Schedule::Linear => self.lr * (1.0 - done),
+            Schedule::Cosine => self.lr * 0.5 * (1.0 + (PI * done).cos()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schedules_move_as_told() {
+        let at = |schedule, step| {
+            OptimConfig { schedule, lr: 2.0, decay: 0.5, ..Default::default() }.lr_at(step, 10)
+        };
+        assert_eq!(at(Schedule::Constant, 7), 2.0);
+        assert_eq!(at(Schedule::InverseDecay, 2), 1.0);
+        assert_eq!(
+            (at(Schedule::Linear, 0), at(Schedule::Linear, 5), at(Schedule::Linear, 12)),
+            (2.0, 1.0, 0.0)
+        );
+        assert_eq!(at(Schedule::Cosine, 0), 2.0);
+        assert!((at(Schedule::Cosine, 5) - 1.0).abs() < 1e-12);
+        assert_eq!(OptimConfig { schedule: Schedule::Linear, ..Default::default() }.lr_at(3, 0), 2e-4);
+    }
+}

@@ -1,0 +1,235 @@
+//! Which values make no sense, alone or together.
+
+use super::{Config, Fit, MaskCoding, Normalise};
+use crate::{Error, Result};
+
+/// More levels than any picture can be halved.
+const MAX_LEVELS: usize = 12;
+
+impl Config {
+    /// Checks every value that its type alone does not, and those that must go together.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the first offending key, its value and what is allowed.
+    pub fn validate(&self) -> Result<()> {
+        self.validate_model()?;
+        self.validate_data()?;
+        self.validate_loss()?;
+        self.validate_optim()?;
+        self.validate_train()?;
+        self.validate_size()
+    }
+
+    fn validate_model(&self) -> Result<()> {
+        let model = &self.model;
+        let widths = &model.widths;
+        ensure(!widths.is_empty(), || {
+            "model.widths is empty; give the channels of at least one level".to_owned()
+        })?;
+        ensure(widths.len() <= MAX_LEVELS, || {
+            format!("model.widths has {} levels; {MAX_LEVELS} is the most", widths.len())
+        })?;
+        for width in widths {
+            positive("model.widths", *width)?;
+        }
+        positive("model.in_channels", model.in_channels)?;
+        positive("model.classes", model.classes)?;
+        ensure(model.classes <= 256, || {
+            format!("model.classes is {}; a mask holds 256 classes at most", model.classes)
+        })?;
+        within("model.bn_eps", model.bn_eps, model.bn_eps > 0.0, "more than 0")?;
+        within("model.bn_momentum", model.bn_momentum, (0.0..=1.0).contains(&model.bn_momentum), "0 to 1")
+    }
+
+    fn validate_data(&self) -> Result<()> {
+        let data = &self.data;
+        positive("data.channels", data.channels)?;
+        ensure(data.channels == self.model.in_channels, || {
+            let (data, model) = (data.channels, self.model.in_channels);
+            format!("data.channels is {data} and model.in_channels is {model}; set both to the same number")
+        })?;
+        fraction("data.val_fraction", data.val_fraction)?;
+        fraction("data.test_fraction", data.test_fraction)?;
+        ensure(data.val_fraction + data.test_fraction < 1.0, || {
+            let (val, test) = (data.val_fraction, data.test_fraction);
+            format!("data.val_fraction {val} and data.test_fraction {test} leave nothing to train on")
+        })?;
+        ensure(data.mask_pattern.contains("{stem}"), || {
+            format!(
+                "data.mask_pattern {:?} lacks {{stem}}, so all pictures would share a mask",
+                data.mask_pattern
+            )
+        })?;
+        positive("data.shapes_count", data.shapes_count)?;
+        self.validate_colours()?;
+        self.validate_normalise()
+    }
+
+    fn validate_colours(&self) -> Result<()> {
+        let colours = &self.data.colours;
+        let classes = self.model.classes.max(2);
+        ensure(self.data.mask_coding != MaskCoding::Colours || colours.len() == classes, || {
+            format!(
+                "data.colours has {} colours; mask_coding \"colours\" needs {classes}, background first",
+                colours.len()
+            )
+        })?;
+        for (i, colour) in colours.iter().enumerate() {
+            ensure(!colours[..i].contains(colour), || format!("data.colours has {colour:?} twice"))?;
+        }
+        Ok(())
+    }
+
+    fn validate_normalise(&self) -> Result<()> {
+        let Normalise::Given { mean, std } = &self.data.normalise else { return Ok(()) };
+        for (key, values) in [("mean", mean), ("std", std)] {
+            ensure(values.len() == self.data.channels, || {
+                let (count, channels) = (values.len(), self.data.channels);
+                format!("data.normalise: {key} has {count} numbers, and data.channels is {channels}")
+            })?;
+            for value in values {
+                let fits = value.is_finite() && (key == "mean" || *value > 0.0);
+                ensure(fits, || {
+                    format!("data.normalise: {key} holds {value}; it must be finite, and std above 0")
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn validate_loss(&self) -> Result<()> {
+        let loss = &self.loss;
+        within("loss.alpha", loss.alpha, loss.alpha >= 0.0, "0 or more")?;
+        within("loss.beta", loss.beta, loss.beta >= 0.0, "0 or more")?;
+        within("loss.gamma", loss.gamma, loss.gamma > 0.0, "more than 0")?;
+        within("loss.smooth", loss.smooth, loss.smooth >= 0.0, "0 or more")
+    }
+
+    fn validate_optim(&self) -> Result<()> {
+        let optim = &self.optim;
+        within("optim.lr", optim.lr, optim.lr > 0.0, "more than 0")?;
+        within("optim.eps", optim.eps, optim.eps > 0.0, "more than 0")?;
+        fraction("optim.beta1", optim.beta1)?;
+        fraction("optim.beta2", optim.beta2)?;
+        fraction("optim.momentum", optim.momentum)?;
+        ensure(!optim.nesterov || optim.momentum > 0.0, || {
+            "optim.nesterov needs optim.momentum above 0".to_owned()
+        })?;
+        within("optim.weight_decay", optim.weight_decay, optim.weight_decay >= 0.0, "0 or more")?;
+        within("optim.clip_norm", optim.clip_norm, optim.clip_norm >= 0.0, "0 (never) or more")?;
+        within("optim.decay", optim.decay, optim.decay >= 0.0, "0 or more")
+    }
+
+    fn validate_train(&self) -> Result<()> {
+        let train = &self.train;
+        positive("train.epochs", train.epochs)?;
+        positive("train.batch", train.batch)?;
+        positive("train.micro_batches", train.micro_batches)?;
+        ensure(train.batch.is_multiple_of(train.micro_batches), || {
+            format!("train.micro_batches {} does not divide train.batch {}", train.micro_batches, train.batch)
+        })?;
+        positive("train.eval_every", train.eval_every)?;
+        within(
+            "train.threshold",
+            train.threshold,
+            train.threshold > 0.0 && train.threshold < 1.0,
+            "between 0 and 1",
+        )?;
+        ensure(i64::try_from(train.seed).is_ok(), || {
+            format!("train.seed is {}; TOML holds no number above {}", train.seed, i64::MAX)
+        })?;
+        ensure(!train.out.as_os_str().is_empty(), || "train.out is empty; name the run's folder".to_owned())
+    }
+
+    /// Every level but the first halves the picture, which must come out even.
+    fn validate_size(&self) -> Result<()> {
+        let (size, levels) = (self.data.size, self.model.widths.len());
+        let multiple = 1usize << (levels - 1);
+        for side in [size.height, size.width] {
+            positive("data.size", side)?;
+            ensure(side.is_multiple_of(multiple), || {
+                let (less, more) = (side / multiple * multiple, side.div_ceil(multiple) * multiple);
+                let near = if less == 0 { format!("{more}") } else { format!("{less} or {more}") };
+                format!(
+                    "data.size {side} is no multiple of {multiple}, as {levels} levels of model.widths need; \
+                     try {near}"
+                )
+            })?;
+        }
+        let tile = size.height.min(size.width);
+        ensure(self.data.fit != Fit::Tile || self.data.stride <= tile, || {
+            format!("data.stride {} skips pixels: a tile has {tile}", self.data.stride)
+        })
+    }
+}
+
+fn ensure(fits: bool, message: impl FnOnce() -> String) -> Result<()> {
+    if fits { Ok(()) } else { Err(Error::Config(message())) }
+}
+
+fn within(key: &str, value: f64, fits: bool, allowed: &str) -> Result<()> {
+    ensure(fits && value.is_finite(), || format!("{key} is {value}; it must be {allowed}"))
+}
+
+fn fraction(key: &str, value: f64) -> Result<()> {
+    within(key, value, (0.0..1.0).contains(&value), "0 or more and below 1")
+}
+
+fn positive(key: &str, value: usize) -> Result<()> {
+    ensure(value > 0, || format!("{key} is 0; it must be 1 or more"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_valid() {
+        Config::default().validate().unwrap();
+    }
+
+    #[test]
+    fn bad_values_are_named_by_key() {
+        let bad = [
+            ("model.widths = []", "model.widths is empty"),
+            ("model.widths = [8, 0]", "model.widths is 0"),
+            ("model.classes = 300", "256 classes"),
+            ("model.in_channels = 1", "set both"),
+            ("model.bn_momentum = 1.5", "model.bn_momentum is 1.5; it must be 0 to 1"),
+            ("data.size = 250", "try 240 or 256"),
+            ("data.size = [256, 8]", "try 16"),
+            ("data.size = 0", "data.size is 0"),
+            ("data.fit = \"tile\"\ndata.stride = 300", "skips pixels"),
+            ("data.val_fraction = 1.0", "data.val_fraction"),
+            ("data.val_fraction = 0.5\ndata.test_fraction = 0.5", "nothing to train on"),
+            ("data.mask_pattern = \"mask\"", "{stem}"),
+            ("data.mask_coding = \"colours\"", "needs 2"),
+            ("data.colours = [[1, 2, 3], [1, 2, 3]]", "twice"),
+            ("data.normalise = {mean = [0.5], std = [0.5]}", "data.channels is 3"),
+            ("data.normalise = {mean = [0, 0, 0], std = [1, 0, 1]}", "std above 0"),
+            ("loss.alpha = -0.1", "loss.alpha is -0.1"),
+            ("loss.gamma = 0", "loss.gamma"),
+            ("optim.lr = 0", "optim.lr"),
+            ("optim.lr = nan", "optim.lr is NaN"),
+            ("optim.lr = inf", "optim.lr is inf"),
+            ("optim.beta2 = 1.0", "optim.beta2"),
+            ("optim.nesterov = true\noptim.momentum = 0", "optim.nesterov"),
+            ("train.batch = 0", "train.batch is 0"),
+            ("train.batch = 4\ntrain.micro_batches = 3", "does not divide"),
+            ("train.threshold = 1.0", "train.threshold is 1; it must be between 0 and 1"),
+            ("train.out = \"\"", "train.out is empty"),
+        ];
+        for (text, wanted) in bad {
+            let message =
+                Config::from_toml(text, &[]).map_or_else(|e| e.to_string(), |_| "accepted".to_owned());
+            assert!(message.starts_with("config: ") && message.contains(wanted), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_seed_beyond_toml_is_refused() {
+        let mut config = Config::default();
+        config.train.seed = u64::MAX;
+        assert!(config.validate().unwrap_err().to_string().contains("train.seed"));
+    }
+}

@@ -1,0 +1,297 @@
+//! The types of the keys' values, each with a name for messages.
+
+use std::path::PathBuf;
+
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// What a message calls the values of a type.
+pub(super) trait Kind {
+    fn kind() -> String;
+}
+
+macro_rules! kinds {
+    ($($kind:ty: $words:literal,)+) => {
+        $(impl Kind for $kind {
+            fn kind() -> String {
+                $words.to_owned()
+            }
+        })+
+    };
+}
+
+kinds! {
+    bool: "true or false",
+    u64: "integer >= 0",
+    usize: "integer >= 0",
+    f64: "number",
+    String: "text",
+    PathBuf: "path",
+    Vec<usize>: "list of integers >= 0",
+    Vec<[u8; 3]>: "list of [red, green, blue], each 0 to 255",
+    Size: "integer > 0, or [height, width]",
+    Normalise: "\"unit\", \"zscore\" or { mean = [..], std = [..] }",
+}
+
+/// Reads a value, or says what was expected instead.
+pub(super) fn take<T: DeserializeOwned + Kind>(value: &toml::Value) -> Result<T, String> {
+    T::deserialize(value.clone()).map_err(|_| format!("expected {}, found {value}", T::kind()))
+}
+
+/// A value as the text it has in a TOML file.
+pub(super) fn as_toml<T: Serialize>(value: &T) -> String {
+    toml::Value::try_from(value).map(|value| value.to_string()).unwrap_or_default()
+}
+
+/// Declares a key that is one of several words.
+macro_rules! choice {
+    ($(#[doc = $about:literal])+ $name:ident {
+        $($(#[doc = $doc:literal])+ $variant:ident = $text:literal,)+
+    }) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[doc = $doc])+ #[serde(rename = $text)] $variant,)+
+        }
+
+        impl $name {
+            /// Every choice with its name in files.
+            pub const ALL: &'static [(&'static str, Self)] = &[$(($text, Self::$variant),)+];
+
+            /// The name in files.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)+
+                }
+            }
+        }
+
+        impl Kind for $name {
+            fn kind() -> String {
+                let words: Vec<String> = Self::ALL.iter().map(|(word, _)| format!("{word:?}")).collect();
+                words.join(" | ")
+            }
+        }
+    };
+}
+
+choice! {
+    /// A network.
+    ModelName {
+        /// U-Net with attention gates and recurrent residual units.
+        R2AttUNet = "r2attunet",
+        /// The plain U-Net.
+        UNet = "unet",
+        /// U-Net with attention gates.
+        AttUNet = "attunet",
+        /// U-Net with recurrent residual units.
+        R2UNet = "r2unet",
+        /// Recurrent residual U-Net with transposed convolutions, and gates on all but the shallowest skip.
+        RrAttUNet = "rrattunet",
+    }
+}
+choice! {
+    /// The non-linearity in an attention gate.
+    GateAct {
+        /// Hyperbolic tangent.
+        Tanh = "tanh",
+        /// Rectified linear.
+        Relu = "relu",
+    }
+}
+choice! {
+    /// How weights begin.
+    Init {
+        /// Kaiming uniform with a = sqrt(5), and biases alike: what PyTorch does untold.
+        Pytorch = "pytorch",
+        /// Normal with variance 2 / fan-in.
+        He = "he",
+        /// Uniform with variance 2 / (fan-in + fan-out).
+        Xavier = "xavier",
+    }
+}
+choice! {
+    /// Where pictures come from.
+    DataKind {
+        /// Files in a folder.
+        Folder = "folder",
+        /// Drawn shapes.
+        Shapes = "shapes",
+    }
+}
+choice! {
+    /// What a mask's pixels mean.
+    MaskCoding {
+        /// All but 0 is class 1.
+        Binary = "binary",
+        /// The grey value is the class.
+        Labels = "labels",
+        /// Each class has a colour.
+        Colours = "colours",
+    }
+}
+choice! {
+    /// How a picture comes to the network's size.
+    Fit {
+        /// Resized, whatever its proportions.
+        Resize = "resize",
+        /// Cut into tiles at its own resolution.
+        Tile = "tile",
+    }
+}
+choice! {
+    /// Random flips of training pictures.
+    Flips {
+        /// None.
+        None = "none",
+        /// Left and right.
+        Horizontal = "horizontal",
+        /// Top and bottom.
+        Vertical = "vertical",
+        /// Either or both.
+        Both = "both",
+    }
+}
+choice! {
+    /// A loss.
+    LossName {
+        /// Binary cross-entropy (of the class, for several classes).
+        Bce = "bce",
+        /// 1 - Dice.
+        Dice = "dice",
+        /// 1 - Tversky index.
+        Tversky = "tversky",
+        /// (1 - Tversky index) to the power gamma.
+        FocalTversky = "focal_tversky",
+    }
+}
+choice! {
+    /// What a loss sums over before it divides.
+    LossScope {
+        /// The whole batch.
+        Batch = "batch",
+        /// Each picture.
+        Image = "image",
+    }
+}
+choice! {
+    /// An optimiser.
+    OptimName {
+        /// Adam.
+        Adam = "adam",
+        /// Adam with Nesterov momentum.
+        Nadam = "nadam",
+        /// Stochastic gradient descent.
+        Sgd = "sgd",
+    }
+}
+choice! {
+    /// How the learning rate moves.
+    Schedule {
+        /// Not at all.
+        Constant = "constant",
+        /// lr / (1 + decay * step).
+        InverseDecay = "inverse_decay",
+        /// Straight down to 0.
+        Linear = "linear",
+        /// Half a cosine down to 0.
+        Cosine = "cosine",
+    }
+}
+choice! {
+    /// The last batch of an epoch, if it is not full.
+    Partial {
+        /// Left out.
+        Drop = "drop",
+        /// Filled up with pictures that count nowhere.
+        Pad = "pad",
+    }
+}
+
+/// A size in pixels; one number in files where it is square.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Size {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum SizeText {
+    Square(usize),
+    Sides([usize; 2]),
+}
+
+impl Serialize for Size {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Self { height, width } = *self;
+        if height == width { SizeText::Square(height) } else { SizeText::Sides([height, width]) }
+            .serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let [height, width] = match SizeText::deserialize(from)? {
+            SizeText::Square(side) => [side, side],
+            SizeText::Sides(sides) => sides,
+        };
+        Ok(Self { height, width })
+    }
+}
+
+/// How a picture's values, 0 to 1, are scaled.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Normalise {
+    /// Not further.
+    Unit,
+    /// To mean 0 and standard deviation 1, each picture by itself.
+    ZScore,
+    /// (value - mean) / std, by channel.
+    Given {
+        /// One a channel.
+        mean: Vec<f64>,
+        /// One a channel.
+        std: Vec<f64>,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum NormaliseText {
+    Name(String),
+    Given(Moments),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Moments {
+    mean: Vec<f64>,
+    std: Vec<f64>,
+}
+
+impl Serialize for Normalise {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Unit => NormaliseText::Name("unit".to_owned()),
+            Self::ZScore => NormaliseText::Name("zscore".to_owned()),
+            Self::Given { mean, std } => {
+                NormaliseText::Given(Moments { mean: mean.clone(), std: std.clone() })
+            }
+        }
+        .serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Normalise {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        match NormaliseText::deserialize(from)? {
+            NormaliseText::Given(Moments { mean, std }) => Ok(Self::Given { mean, std }),
+            NormaliseText::Name(name) if name == "unit" => Ok(Self::Unit),
+            NormaliseText::Name(name) if name == "zscore" => Ok(Self::ZScore),
+            NormaliseText::Name(name) => Err(D::Error::custom(format!("no such way: {name}"))),
+        }
+    }
+}
