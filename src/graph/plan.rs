@@ -17,6 +17,8 @@ pub struct Plan {
     pub passes: Vec<Pass>,
     /// Where tensors lie.
     pub memory: MemoryPlan,
+    /// Names of parameters and kept buffers, to be sure that weights belong to the plan.
+    pub params: Vec<String>,
     /// First pass of each submission.
     pub submissions: Vec<usize>,
     summary: Summary,
@@ -60,7 +62,8 @@ impl Plan {
         let memory = memory::plan(&vars, &passes, &graph.outputs, limit)?;
         let submissions = split(&passes, context);
         let summary = summarise(graph, &passes, &memory, submissions.len());
-        Ok(Self { vars, passes, memory, submissions, summary })
+        let params = graph.params.iter().map(|p| p.name.clone()).collect();
+        Ok(Self { vars, passes, memory, params, submissions, summary })
     }
 
     /// The figures of the plan.

@@ -33,6 +33,19 @@ impl Session {
     /// # Errors
     /// [`Error::Shader`] and [`Error::OutOfMemory`] as they come from the device.
     pub fn new(plan: Plan, weights: &Arc<Weights>) -> Result<Self> {
+        let trains = plan.vars.iter().any(|v| matches!(v.role, Role::Gradient(_)));
+        let gradients = if trains { Some(weights.like_values("gradients")?) } else { None };
+        Self::sharing(plan, weights, gradients)
+    }
+
+    /// As [`Self::new`], adding into gradients that other sessions of the same weights use too.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; [`Error::Check`] if the weights are another model's.
+    pub fn sharing(plan: Plan, weights: &Arc<Weights>, gradients: Option<Arenas>) -> Result<Self> {
+        if !plan.params.iter().eq(weights.params.iter().map(|p| &p.name)) {
+            return Err(Error::Check("the plan and the weights belong to different models".into()));
+        }
         let context = weights.context.clone();
         let kernels = compile(&context, &plan.passes)?;
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
@@ -42,8 +55,6 @@ impl Session {
             .iter()
             .map(|s| context.buffer("activations", *s, usage))
             .collect::<Result<_>>()?;
-        let trains = plan.vars.iter().any(|v| matches!(v.role, Role::Gradient(_)));
-        let gradients = if trains { Some(weights.like_values("gradients")?) } else { None };
         let mut session =
             Self { context, weights: weights.clone(), plan, steps: Vec::new(), slots, gradients };
         session.steps = session.bind(kernels)?;
@@ -219,11 +230,13 @@ impl Session {
 
     /// Submits all passes, gradients cleared first; does not wait.
     pub fn run(&self) {
-        self.submit(true);
+        self.submit(true, |_| ());
     }
 
-    /// Submits all passes; `clear` says whether gradients start from zero or go on adding.
-    pub fn submit(&self, clear: bool) {
+    /// Submits all passes; `clear` says whether gradients start from zero or go on adding, and `then`
+    /// records what is to follow in the last submission.
+    pub fn submit(&self, clear: bool, then: impl FnOnce(&mut wgpu::CommandEncoder)) {
+        let mut then = Some(then);
         let starts = &self.plan.submissions;
         for (i, start) in starts.iter().enumerate() {
             let end = starts.get(i + 1).copied().unwrap_or(self.steps.len());
@@ -232,6 +245,11 @@ impl Session {
                 self.clear_gradients(&mut encoder);
             }
             self.record_range(&mut encoder, *start..end);
+            if end == self.steps.len()
+                && let Some(then) = then.take()
+            {
+                then(&mut encoder);
+            }
             self.context.queue.submit([encoder.finish()]);
         }
     }

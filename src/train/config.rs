@@ -13,7 +13,7 @@ use serde::Serialize;
 
 pub use sections::{DataConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig};
 pub use values::{
-    DataKind, Fit, Flips, GateAct, Init, LossName, LossScope, MaskCoding, ModelName, Normalise, OptimName,
+    DataKind, Fit, GateAct, Init, LossName, LossScope, MaskCoding, ModelName, Normalise, OptimName,
     Partial, Schedule, Size,
 };
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Key;
 use super::values::{
-    DataKind, Fit, Flips, GateAct, Init, Kind, LossName, LossScope, MaskCoding, ModelName, Normalise,
+    DataKind, Fit, GateAct, Init, Kind, LossName, LossScope, MaskCoding, ModelName, Normalise,
     OptimName, Partial, Schedule, Size, as_toml, take,
 };
 
@@ -102,11 +102,12 @@ section! {
         images: PathBuf = PathBuf::from("images");
         /// Folder of the masks below root.
         masks: PathBuf = PathBuf::from("masks");
-        /// Name of a picture's mask without extension; {stem} stands for the picture's.
-        mask_pattern: String = "{stem}".to_owned();
-        /// What a mask's pixels mean: binary (all but 0 is class 1), labels (the value is the class), or
-        /// colours.
-        mask_coding: MaskCoding = MaskCoding::Binary;
+        /// File name of a picture's mask, {stem} standing for the picture's name without ending. Empty: the
+        /// same name with any ending.
+        mask_pattern: String = String::new();
+        /// What a mask's pixels mean: auto (0 and 1, 0 and 255, or class numbers, whichever all masks fit),
+        /// labels (the value is the class), or colours.
+        mask_coding: MaskCoding = MaskCoding::Auto;
         /// The colour [red, green, blue] of each class, background first; for mask_coding "colours".
         colours: Vec<[u8; 3]> = Vec::new();
         /// A CSV file with columns name and split (train, val or test). Empty: split at random by the
@@ -127,8 +128,8 @@ section! {
         /// How values are scaled: unit (0 to 1), zscore (mean 0, deviation 1, each picture by itself), or
         /// { mean = [..], std = [..] } by channel, on values of 0 to 1.
         normalise: Normalise = Normalise::Unit;
-        /// Which random flips training pictures undergo.
-        flips: Flips = Flips::Both;
+        /// Whether training pictures are flipped at random, and square ones turned by quarters.
+        flips: bool = true;
         /// Decoded pictures kept in memory, MiB; 0: none.
         cache_mb: usize = 1024;
         /// How many pictures are drawn for kind "shapes".

@@ -54,7 +54,7 @@ impl Config {
             let (val, test) = (data.val_fraction, data.test_fraction);
             format!("data.val_fraction {val} and data.test_fraction {test} leave nothing to train on")
         })?;
-        ensure(data.mask_pattern.contains("{stem}"), || {
+        ensure(data.mask_pattern.is_empty() || data.mask_pattern.contains("{stem}"), || {
             format!(
                 "data.mask_pattern {:?} lacks {{stem}}, so all pictures would share a mask",
                 data.mask_pattern

@@ -122,8 +122,8 @@ choice! {
 choice! {
     /// What a mask's pixels mean.
     MaskCoding {
-        /// All but 0 is class 1.
-        Binary = "binary",
+        /// Decided by what the masks hold: 0 and 1, 0 and 255, or class numbers.
+        Auto = "auto",
         /// The grey value is the class.
         Labels = "labels",
         /// Each class has a colour.
@@ -137,19 +137,6 @@ choice! {
         Resize = "resize",
         /// Cut into tiles at its own resolution.
         Tile = "tile",
-    }
-}
-choice! {
-    /// Random flips of training pictures.
-    Flips {
-        /// None.
-        None = "none",
-        /// Left and right.
-        Horizontal = "horizontal",
-        /// Top and bottom.
-        Vertical = "vertical",
-        /// Either or both.
-        Both = "both",
     }
 }
 choice! {

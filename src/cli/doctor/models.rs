@@ -1,0 +1,119 @@
+//! Reference cases of networks and blocks, through the models and blocks that users have.
+
+use std::sync::Arc;
+
+use super::{
+    cases::{Case, CaseFile, Judge},
+    graphs::{self, Subject},
+};
+use crate::{
+    Result,
+    gpu::Context,
+    graph::{Graph, Var},
+    models::{Model, Network},
+    nn::{Net, Recurrence, attention_gate, recurrent_block, rrcnn_block},
+    ops::Act,
+};
+
+/// Runs a case in evaluation and in training; `None` if the network is not known.
+pub fn run(context: &Arc<Context>, file: &CaseFile, case: &Case, judge: &mut Judge<'_>) -> Option<Result<()>> {
+    known(case).then(|| {
+        forward(context, file, case, judge, "eval.", true)?;
+        // A convolution with folded batch norm has no gradient, so the gradient takes the graph as built.
+        gradient(context, file, case, judge, "eval.", false)?;
+        forward(context, file, case, judge, "train.", true)?;
+        gradient(context, file, case, judge, "train.", true)
+    })
+}
+
+fn known(case: &Case) -> bool {
+    model(case).is_some() || matches!(case.name.as_str(), "recurrent_block" | "rrcnn_block" | "attention_gate")
+}
+
+/// Names in `list` that begin with `prefix`, without it.
+fn under(list: &[String], prefix: &str) -> Vec<String> {
+    list.iter().filter_map(|n| n.strip_prefix(prefix)).map(str::to_string).collect()
+}
+
+fn forward(
+    context: &Arc<Context>,
+    file: &CaseFile,
+    case: &Case,
+    judge: &mut Judge<'_>,
+    prefix: &str,
+    fuse: bool,
+) -> Result<()> {
+    let mut outs: Vec<(String, String)> =
+        under(&case.out, prefix).into_iter().map(|n| (format!("{prefix}{n}"), n)).collect();
+    if prefix == "train." {
+        outs.extend(under(&case.out, "after.").into_iter().map(|n| (format!("after.{n}"), n)));
+    }
+    let subject = subject(file, case, prefix == "train.", fuse)?;
+    graphs::run(context, file, case, judge, subject, prefix, &outs, &[])
+}
+
+fn gradient(
+    context: &Arc<Context>,
+    file: &CaseFile,
+    case: &Case,
+    judge: &mut Judge<'_>,
+    prefix: &str,
+    fuse: bool,
+) -> Result<()> {
+    let subject = subject(file, case, prefix == "train.", fuse)?;
+    graphs::run(context, file, case, judge, subject, prefix, &[], &under(&case.grad, prefix))
+}
+
+fn subject(file: &CaseFile, case: &Case, train: bool, fuse: bool) -> Result<Subject> {
+    let mut graph = Graph::new();
+    let names = case.inputs.iter().filter(|n| *n != "cotangent");
+    let inputs: Vec<(String, Var)> =
+        names.map(|n| graphs::input(&mut graph, file, case, n)).collect::<Result<_>>()?;
+    let var = |name: &str| inputs.iter().find(|(n, _)| n == name).map_or(inputs[0].1, |(_, v)| *v);
+    let y = match model(case) {
+        Some(model) => model.build(&mut graph, var("x"), train)?,
+        None => block(&mut Net::new(&mut graph, train), case, var("x"), var("g"))?,
+    };
+    graph.output(y);
+    if fuse {
+        graph.fuse();
+    }
+    Ok(Subject { graph, inputs, y })
+}
+
+fn block(net: &mut Net<'_>, case: &Case, x: Var, g: Var) -> Result<Var> {
+    // The reference has one set of running statistics for all steps, as the public code.
+    let recurrence = Recurrence { t: case.count("t", 2), bn_per_step: false };
+    match case.name.as_str() {
+        "recurrent_block" => recurrent_block(net, x, recurrence),
+        "rrcnn_block" => rrcnn_block(net, &[x], case.count("out", 1), recurrence),
+        _ => attention_gate(net, g, x, case.count("F_int", 1)),
+    }
+}
+
+/// The model of a case, as its checkpoint's settings would be given in a config.
+fn model(case: &Case) -> Option<Model> {
+    let network = match case.name.as_str() {
+        "U_Net" => Network::UNet,
+        "R2U_Net" => Network::R2UNet,
+        "AttU_Net" => Network::AttUNet,
+        "R2AttU_Net" => Network::R2AttUNet,
+        "rr_att_unet" => Network::RrAttUNet,
+        _ => return None,
+    };
+    let widths = case.attrs.get("widths").and_then(|w| serde_json::from_value(w.clone()).ok())?;
+    let base = Model::new(network, case.count("img_ch", 1), case.count("output_ch", 1));
+    Some(Model {
+        widths,
+        t: case.count("t", 0),
+        bn_per_step: false,
+        share: case.flag("shared", base.share),
+        residual: case.flag("residual", base.residual),
+        attention: case.flag("attention", base.attention),
+        gate_act: if case.word("gate_act") == "relu" { Act::Relu } else { base.gate_act },
+        gate_bn: case.flag("gate_bn", base.gate_bn),
+        bn_eps: case.number("bn_eps", 1e-5) as f32,
+        bn_momentum: case.number("bn_momentum", 0.1) as f32,
+        ..base
+    })
+}

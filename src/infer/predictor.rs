@@ -1,0 +1,89 @@
+//! A model in evaluation on the device.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    Result,
+    gpu::Context,
+    graph::{Graph, Plan, Session, Shape, Var, Weights},
+    models::Model,
+    ops::{Act, Activation, Softmax},
+};
+
+/// Plans that are kept; the oldest of more goes.
+const PLANS: usize = 4;
+
+/// A model that turns batches of pictures into probabilities. Plans are made when a batch size is first met.
+pub struct Predictor {
+    context: Arc<Context>,
+    model: Model,
+    weights: Arc<Weights>,
+    size: [usize; 2],
+    sessions: BTreeMap<usize, Ready>,
+}
+
+struct Ready {
+    session: Session,
+    x: Var,
+    y: Var,
+}
+
+/// The graph of a model in evaluation: returns it with the picture and the probabilities.
+///
+/// # Errors
+/// [`crate::Error::Shape`] if the pictures do not fit the model.
+pub fn graph(model: &Model, x: Shape) -> Result<(Graph, Var, Var)> {
+    let mut graph = Graph::new();
+    let x = graph.input("picture", x);
+    let logits = model.build(&mut graph, x, false)?;
+    let y = match model.out_channels {
+        1 => graph.apply(Activation::new(Act::Sigmoid), &[logits])?,
+        _ => graph.apply(Softmax::new(), &[logits])?,
+    };
+    graph.output(y);
+    graph.fuse();
+    Ok((graph, x, y))
+}
+
+impl Predictor {
+    /// A predictor for pictures of `size` (height, width), on weights that may go on being trained.
+    pub fn new(model: &Model, weights: &Arc<Weights>, size: [usize; 2]) -> Self {
+        let context = weights.context.clone();
+        Self { context, model: model.clone(), weights: weights.clone(), size, sessions: BTreeMap::new() }
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Height and width of the pictures it takes.
+    pub fn size(&self) -> [usize; 2] {
+        self.size
+    }
+
+    fn ready(&mut self, n: usize) -> Result<&Ready> {
+        if !self.sessions.contains_key(&n) {
+            while self.sessions.len() >= PLANS {
+                self.sessions.pop_first();
+            }
+            let shape = Shape::new(n, self.size[0], self.size[1], self.model.in_channels);
+            let (graph, x, y) = graph(&self.model, shape)?;
+            let session = Session::sharing(Plan::new(&graph, &self.context)?, &self.weights, None)?;
+            self.sessions.insert(n, Ready { session, x, y });
+        }
+        Ok(&self.sessions[&n])
+    }
+
+    /// Probabilities of `n` pictures (NHWC, values as in training): `[n, h, w, classes]`, one channel for a
+    /// binary model.
+    ///
+    /// # Errors
+    /// What the device raises; [`crate::Error::Shape`] if the count of numbers is wrong.
+    pub fn predict(&mut self, pictures: &[f32], n: usize) -> Result<Vec<f32>> {
+        let ready = self.ready(n)?;
+        ready.session.write(ready.x, pictures)?;
+        ready.session.run();
+        ready.session.read(ready.y)
+    }
+}

@@ -1,0 +1,140 @@
+//! Networks, one file each (the four public U-Nets are one family and share a file).
+
+mod rr_att_unet;
+mod unet;
+
+use crate::{
+    Error, Result,
+    graph::{Graph, Var},
+    nn::{Net, Recurrence, Scheme},
+    ops::Act,
+};
+
+/// Which network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// U-Net with batch norm, nearest upsampling (Ronneberger et al. 2015, in its public form).
+    UNet,
+    /// Recurrent residual U-Net (Alom et al. 2018).
+    R2UNet,
+    /// Attention U-Net (Oktay et al. 2018).
+    AttUNet,
+    /// Both.
+    R2AttUNet,
+    /// The recurrent residual attention U-Net of the focal Tversky paper: ReLU before batch norm, tanh gate,
+    /// transposed convolutions.
+    RrAttUNet,
+}
+
+impl Network {
+    /// All networks.
+    pub const ALL: [Self; 5] = [Self::UNet, Self::R2UNet, Self::AttUNet, Self::R2AttUNet, Self::RrAttUNet];
+
+    /// Name in configs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UNet => "unet",
+            Self::R2UNet => "r2unet",
+            Self::AttUNet => "attunet",
+            Self::R2AttUNet => "r2attunet",
+            Self::RrAttUNet => "rrattunet",
+        }
+    }
+}
+
+/// A network and its hyperparameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// Which network.
+    pub network: Network,
+    /// Channels of the picture.
+    pub in_channels: usize,
+    /// Channels of the result: 1 for a binary mask, else one a class.
+    pub out_channels: usize,
+    /// Channels of each level, from the picture's size down.
+    pub widths: Vec<usize>,
+    /// Recurrence steps; a recurrent unit is applied t + 1 times.
+    pub t: usize,
+    /// Running statistics for each recurrence step.
+    pub bn_per_step: bool,
+    /// `RrAttUNet`: one kernel for the feed-forward and the recurrent path.
+    pub share: bool,
+    /// `RrAttUNet`: the block's input is added to its result.
+    pub residual: bool,
+    /// `RrAttUNet`: gates on all skips but the shallowest.
+    pub attention: bool,
+    /// `RrAttUNet`: non-linearity of the gates.
+    pub gate_act: Act,
+    /// `RrAttUNet`: batch norm in the gates.
+    pub gate_bn: bool,
+    /// Epsilon of batch norm.
+    pub bn_eps: f32,
+    /// Momentum of batch norm.
+    pub bn_momentum: f32,
+    /// How weights start.
+    pub scheme: Scheme,
+}
+
+impl Model {
+    /// A network with its public or published settings: widths 64 to 1024, t = 2.
+    pub fn new(network: Network, in_channels: usize, out_channels: usize) -> Self {
+        let paper = network == Network::RrAttUNet;
+        Self {
+            network,
+            in_channels,
+            out_channels,
+            widths: vec![64, 128, 256, 512, 1024],
+            t: 2,
+            bn_per_step: true,
+            share: true,
+            residual: true,
+            attention: true,
+            gate_act: if paper { Act::Tanh } else { Act::Relu },
+            gate_bn: !paper,
+            bn_eps: 1e-5,
+            bn_momentum: 0.1,
+            scheme: if paper { Scheme::He } else { Scheme::PyTorch },
+        }
+    }
+
+    /// Pictures must be multiples of this many pixels high and wide.
+    pub fn multiple(&self) -> usize {
+        1 << self.widths.len().saturating_sub(1)
+    }
+
+    fn recurrence(&self) -> Recurrence {
+        Recurrence { t: self.t, bn_per_step: self.bn_per_step }
+    }
+
+    /// Adds the network to `graph`: from pictures `[N, H, W, in]` to logits `[N, H, W, out]`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the pictures do not fit the network.
+    pub fn build(&self, graph: &mut Graph, x: Var, train: bool) -> Result<Var> {
+        let shape = graph.shape(x);
+        let name = self.network.name();
+        if self.widths.is_empty() || self.widths.contains(&0) || self.out_channels == 0 {
+            return Err(Error::shape(name, format!("widths {:?} and channels must be positive", self.widths)));
+        }
+        if shape.c != self.in_channels {
+            let message = format!("pictures have {} channels, the model wants {}", shape.c, self.in_channels);
+            return Err(Error::shape(name, message));
+        }
+        let m = self.multiple();
+        if !shape.h.is_multiple_of(m) || !shape.w.is_multiple_of(m) || shape.count() == 0 {
+            let message = format!(
+                "height and width must be multiples of {m} ({} levels), got {}x{}",
+                self.widths.len(),
+                shape.h,
+                shape.w
+            );
+            return Err(Error::shape(name, message));
+        }
+        let mut net = Net::new(graph, train);
+        (net.scheme, net.bn_eps, net.bn_momentum) = (self.scheme, self.bn_eps, self.bn_momentum);
+        match self.network {
+            Network::RrAttUNet => rr_att_unet::build(self, &mut net, x),
+            _ => unet::build(self, &mut net, x),
+        }
+    }
+}

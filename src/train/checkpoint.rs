@@ -1,0 +1,108 @@
+//! Checkpoints: weights under PyTorch's names, the optimiser's state, and how far the run was.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+use super::Trainer;
+use crate::{
+    Error, Result,
+    graph::Weights,
+    io::weights::{self, METADATA_KEY, Tensor, TensorMap},
+    optim::OptimState,
+};
+
+/// Names of the optimiser's tensors begin with this; those of weights never do.
+const OPTIM: &str = "optimizer/";
+
+/// How far a run was when a checkpoint was written.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Epoch that comes next or is under way, from 0.
+    pub epoch: u64,
+    /// Batches of that epoch that are done.
+    pub batch: u64,
+    /// Optimiser steps done.
+    pub step: u64,
+    /// Best validation Dice so far.
+    pub best: Option<f64>,
+    /// Sum and number of the losses of the epoch so far, for its mean in the log.
+    pub losses: (f64, u64),
+    /// The resolved config, as TOML.
+    pub config: String,
+    /// Numbers of the optimiser beside its tensors.
+    pub optim: serde_json::Value,
+}
+
+/// The weights and kept buffers of a model under PyTorch's names.
+///
+/// # Errors
+/// What the device raises.
+pub fn weight_map(weights: &Weights) -> Result<TensorMap> {
+    Ok(weights.export()?.into_iter().map(|(name, shape, data)| (name, Tensor { shape, data })).collect())
+}
+
+/// Sets the weights of a model from a map with exactly its names and shapes.
+fn set_weights(weights: &Weights, map: &TensorMap, path: &Path) -> Result<()> {
+    let expected: Vec<_> = weights.params.iter().map(|p| (p.name.clone(), p.layout.torch_shape())).collect();
+    if let Some(difference) = weights::differences(&expected, map) {
+        let message = format!("belongs to another model than the config's: {difference}");
+        return Err(Error::Weights { path: path.into(), message });
+    }
+    for param in &weights.params {
+        if let Some(tensor) = map.get(&param.name) {
+            weights.set(&param.name, &tensor.data)?;
+        }
+    }
+    Ok(())
+}
+
+/// Loads weights from a checkpoint of gyre or from a public one with PyTorch's names, in safetensors.
+///
+/// # Errors
+/// [`Error::Weights`] if the file cannot be read or belongs to another model, saying which tensors differ.
+pub fn load_weights(weights: &Weights, path: &Path) -> Result<()> {
+    let (mut map, _) = weights::read(path)?;
+    map.retain(|name, _| !name.starts_with(OPTIM));
+    set_weights(weights, &map, path)
+}
+
+/// Writes weights alone.
+pub(super) fn save_weights(weights: &Weights, progress: &Progress, path: &Path) -> Result<()> {
+    weights::write(path, &weight_map(weights)?, &metadata(progress)?)
+}
+
+/// Writes everything that a run needs to go on.
+pub(super) fn save(trainer: &Trainer, mut progress: Progress, path: &Path) -> Result<()> {
+    let mut map = weight_map(trainer.weights())?;
+    let OptimState { tensors, scalars } = trainer.optim_state()?;
+    for (name, data) in tensors {
+        map.insert(format!("{OPTIM}{name}"), Tensor { shape: vec![data.len()], data });
+    }
+    progress.optim = scalars;
+    weights::write(path, &map, &metadata(&progress)?)
+}
+
+fn metadata(progress: &Progress) -> Result<String> {
+    serde_json::to_string(progress).map_err(|e| Error::Check(format!("a checkpoint's progress: {e}")))
+}
+
+/// Restores a trainer from what [`save`] wrote.
+pub(super) fn load(trainer: &mut Trainer, path: &Path) -> Result<Progress> {
+    let (mut map, metadata) = weights::read(path)?;
+    let foreign = |why: &str| Error::Weights { path: path.into(), message: format!("cannot be resumed from: {why}") };
+    let progress: Progress = metadata
+        .get(METADATA_KEY)
+        .and_then(|text| serde_json::from_str(text).ok())
+        .ok_or_else(|| foreign("it holds weights but no training progress"))?;
+    let names: Vec<String> = map.keys().filter(|n| n.starts_with(OPTIM)).cloned().collect();
+    let mut tensors = BTreeMap::new();
+    for name in names {
+        if let Some(tensor) = map.remove(&name) {
+            tensors.insert(name[OPTIM.len()..].to_string(), tensor.data);
+        }
+    }
+    set_weights(trainer.weights(), &map, path)?;
+    trainer.restore_optim(&OptimState { tensors, scalars: progress.optim.clone() })?;
+    Ok(progress)
+}

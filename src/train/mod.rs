@@ -1,0 +1,22 @@
+//! Training: steps on the device, and runs that keep their config, logs, checkpoints and report.
+
+#[cfg(feature = "cli")]
+mod checkpoint;
+#[cfg(feature = "cli")]
+pub mod config;
+mod loss_log;
+#[cfg(feature = "cli")]
+mod run;
+#[cfg(feature = "cli")]
+pub mod runlog;
+#[cfg(feature = "cli")]
+mod setup;
+mod trainer;
+
+#[cfg(feature = "cli")]
+pub use checkpoint::{Progress, load_weights, weight_map};
+#[cfg(feature = "cli")]
+pub use run::{Outcome, RunOptions, evaluate, run, write_report};
+#[cfg(feature = "cli")]
+pub use setup::{Data, Setup};
+pub use trainer::{Trainer, TrainingGraph, one_hot, training_graph};

@@ -1,0 +1,341 @@
+//! A training run: epochs, validation, logs, checkpoints, report.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::{
+    Data, Progress, Setup, Trainer, checkpoint,
+    config::Config,
+    runlog::RunLog,
+};
+use crate::{
+    Error, Result,
+    data::{Dataset, Loader},
+    gpu::Context,
+    graph::Weights,
+    infer::{Predictor, Whole},
+    io::atomic::write_atomic,
+    metrics::{Confusion, Phase, Row, Summary, summarise},
+    report::{PictureRow, Report},
+};
+
+/// Steps between two looks at the losses; the device runs ahead meanwhile.
+const LOOK_EVERY: usize = 8;
+/// Pictures shown in a report.
+const SHOWN: usize = 8;
+
+/// How a run begins.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// Goes on from the last checkpoint of the run folder.
+    pub resume: bool,
+    /// Replaces a run that is there.
+    pub overwrite: bool,
+    /// Weights to start from, in safetensors with PyTorch's names.
+    pub init: Option<PathBuf>,
+    /// Shows no progress bar.
+    pub quiet: bool,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// Optimiser steps done.
+    pub steps: u64,
+    /// Best validation Dice.
+    pub best: Option<f64>,
+    /// Scores of the best weights on the test pictures (the validation pictures where there are none).
+    pub scores: Summary,
+    /// Seconds of this process.
+    pub seconds: f64,
+}
+
+struct Run<'a> {
+    config: &'a Config,
+    setup: Setup,
+    data: Data,
+    loader: Loader,
+    trainer: Trainer,
+    log: RunLog,
+    progress: Progress,
+    steps: u64,
+    bar: ProgressBar,
+    /// Learning rate of the last step, for the log.
+    lr: f64,
+}
+
+/// Trains as `config` says, in its run folder.
+///
+/// # Errors
+/// Whatever is wrong with config, data, device or disk; what is already in the run folder stays usable.
+pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Result<Outcome> {
+    let began = Instant::now();
+    let folder = config.train.out.clone();
+    prepare(&folder, options)?;
+    let setup = Setup::new(config)?;
+    let data = super::setup::open_data(config)?;
+    data.warnings.iter().for_each(|w| eprintln!("warning: {w}"));
+    let loader = data.training_loader(config, &setup)?;
+    let mut trainer = Trainer::new(
+        context,
+        &setup.model,
+        &setup.loss,
+        &setup.optim,
+        setup.size,
+        config.train.micro_batches,
+        config.train.seed,
+    )?;
+    if let Some(path) = &options.init {
+        checkpoint::load_weights(trainer.weights(), path)?;
+    }
+    let mut progress = Progress { config: config.to_toml()?, ..Default::default() };
+    let last = folder.join("last.safetensors");
+    if options.resume && last.exists() {
+        progress = checkpoint::load(&mut trainer, &last)?;
+        // Longer training of the same model is allowed; the new config counts from here.
+        progress.config = config.to_toml()?;
+    }
+    write_atomic(folder.join("config.toml"), progress.config.as_bytes())?;
+    let log = match options.resume {
+        true => RunLog::resume(&folder, progress.step)?,
+        false => RunLog::create(&folder, false)?,
+    };
+    let steps = planned_steps(config, loader.batches());
+    let bar = progress_bar(options.quiet, steps, progress.step);
+    let mut run = Run { config, setup, data, loader, trainer, log, progress, steps, bar, lr: 0.0 };
+    run.train()?;
+    run.bar.finish_and_clear();
+    run.finish(context, began)
+}
+
+/// Makes the run folder, or refuses to touch a run that is there.
+fn prepare(folder: &Path, options: &RunOptions) -> Result<()> {
+    let taken = folder.join("config.toml").exists();
+    if taken && !options.resume && !options.overwrite {
+        return Err(Error::Config(format!(
+            "{} holds a run already; give another train.out, or --resume, or --overwrite",
+            folder.display()
+        )));
+    }
+    if taken && options.overwrite && !options.resume {
+        for name in ["config.toml", "metrics.csv", "metrics.jsonl", "last.safetensors", "best.safetensors"] {
+            let path = folder.join(name);
+            if path.exists() {
+                fs::remove_file(&path).map_err(Error::io(path))?;
+            }
+        }
+    }
+    fs::create_dir_all(folder).map_err(Error::io(folder))
+}
+
+fn planned_steps(config: &Config, batches: usize) -> u64 {
+    let all = (config.train.epochs * batches) as u64;
+    if config.train.max_steps > 0 { all.min(config.train.max_steps as u64) } else { all }
+}
+
+fn progress_bar(quiet: bool, steps: u64, done: u64) -> ProgressBar {
+    if quiet {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(steps).with_position(done);
+    let style = ProgressStyle::with_template("{bar:30} step {pos}/{len}  {msg}  {per_sec}  left {eta}");
+    // The template is constant; the default bar does as well.
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
+impl Run<'_> {
+    fn train(&mut self) -> Result<()> {
+        while self.progress.epoch < self.config.train.epochs as u64 && self.progress.step < self.steps {
+            self.epoch()?;
+        }
+        Ok(())
+    }
+
+    fn epoch(&mut self) -> Result<()> {
+        let mut batches = self.loader.epoch(self.progress.epoch);
+        batches.skip_to(self.progress.batch as usize)?;
+        for batch in batches {
+            if self.progress.step >= self.steps {
+                break;
+            }
+            let batch = batch?;
+            let (n, of_x, of_y) = (batch.valid, batch.h * batch.w * batch.c, batch.h * batch.w);
+            self.lr = self.config.optim.lr_at(self.progress.step, self.steps);
+            // Padding never reaches the device: a short batch has a plan of its own.
+            self.trainer.step(&batch.x[..n * of_x], &batch.y[..n * of_y], n, self.lr as f32)?;
+            self.progress.step += 1;
+            self.progress.batch += 1;
+            self.bar.set_position(self.progress.step);
+            if self.trainer.pending() >= LOOK_EVERY {
+                self.look()?;
+            }
+            let every = self.config.train.checkpoint_every as u64;
+            if every > 0 && self.progress.step.is_multiple_of(every) {
+                self.save()?;
+            }
+        }
+        self.look()?;
+        self.close_epoch()
+    }
+
+    /// Fetches losses and shows them.
+    fn look(&mut self) -> Result<()> {
+        for loss in self.trainer.losses()? {
+            self.progress.losses.0 += f64::from(loss);
+            self.progress.losses.1 += 1;
+            self.bar.set_message(format!("loss {loss:.4}"));
+        }
+        Ok(())
+    }
+
+    fn close_epoch(&mut self) -> Result<()> {
+        let (epoch, step) = (self.progress.epoch, self.progress.step);
+        let mean = self.progress.losses.0 / self.progress.losses.1.max(1) as f64;
+        self.log.append(&Row::new(Phase::Train, epoch, step).with("loss", mean).with("lr", self.lr))?;
+        let over = step >= self.steps || epoch + 1 >= self.config.train.epochs as u64;
+        self.progress = Progress { epoch: epoch + 1, batch: 0, losses: (0.0, 0), ..self.progress.clone() };
+        let due = (epoch + 1).is_multiple_of(self.config.train.eval_every.max(1) as u64);
+        if !self.data.split.val.is_empty() && (due || over) {
+            let summary = self.scores(&self.data.split.val)?.0;
+            let value = headline(&summary);
+            let pooled = &summary.pooled;
+            let row = Row::new(Phase::Val, epoch, step)
+                .with("dice", value.unwrap_or(f64::NAN))
+                .with("iou", pooled.macro_foreground.iou.unwrap_or(f64::NAN))
+                .with("accuracy", pooled.accuracy.unwrap_or(f64::NAN));
+            self.log.append(&row)?;
+            self.bar.println(format!("epoch {:4}  loss {mean:.4}  Dice {:.4}", epoch + 1, value.unwrap_or(f64::NAN)));
+            if value > self.progress.best {
+                self.progress.best = value;
+                let path = self.config.train.out.join("best.safetensors");
+                checkpoint::save_weights(self.trainer.weights(), &self.progress, &path)?;
+            }
+        } else {
+            self.bar.println(format!("epoch {:4}  loss {mean:.4}", epoch + 1));
+        }
+        if due || over {
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    /// Writes the last checkpoint; losses on the device are fetched first, so that it tells them.
+    fn save(&mut self) -> Result<()> {
+        self.look()?;
+        checkpoint::save(&self.trainer, self.progress.clone(), &self.config.train.out.join("last.safetensors"))
+    }
+
+    fn scores(&self, items: &[usize]) -> Result<(Summary, Vec<PictureRow>)> {
+        evaluate(self.trainer.weights(), &self.setup, &*self.data.dataset, items, self.config, 0)
+    }
+
+    fn finish(mut self, context: &Context, began: Instant) -> Result<Outcome> {
+        let folder = &self.config.train.out;
+        let best = folder.join("best.safetensors");
+        if best.exists() {
+            checkpoint::load_weights(self.trainer.weights(), &best)?;
+        }
+        let items = [&self.data.split.test, &self.data.split.val, &self.data.split.train];
+        let items = items.into_iter().find(|s| !s.is_empty()).cloned().unwrap_or_default();
+        let (scores, pictures) =
+            evaluate(self.trainer.weights(), &self.setup, &*self.data.dataset, &items, self.config, SHOWN)?;
+        let seconds = began.elapsed().as_secs_f64();
+        let outcome = Outcome { steps: self.progress.step, best: self.progress.best, scores, seconds };
+        let json = serde_json::to_vec_pretty(&outcome).map_err(|e| Error::Check(format!("scores: {e}")))?;
+        write_atomic(folder.join("scores.json"), &json)?;
+        let session = self.trainer.session(self.config.train.batch.div_ceil(self.config.train.micro_batches))?;
+        let summary = session.plan().summary();
+        let model = vec![
+            ("network".into(), self.setup.model.network.name().to_string()),
+            ("parameters".into(), summary.parameters.to_string()),
+            ("GFLOP a training step".into(), format!("{:.3}", summary.flops as f64 * 1e-9)),
+            ("memory of a training step, MiB".into(), format!("{:.1}", summary.peak_bytes as f64 / f64::from(1 << 20))),
+            ("steps".into(), self.progress.step.to_string()),
+            ("seconds".into(), format!("{seconds:.1}")),
+        ];
+        write_report(context, self.config, model, &outcome.scores, pictures)?;
+        Ok(outcome)
+    }
+}
+
+/// The one number that names the best checkpoint: Dice of the foreground classes, all pictures pooled.
+fn headline(summary: &Summary) -> Option<f64> {
+    summary.pooled.macro_foreground.dice
+}
+
+/// Predicts `items` whole and compares with their masks; returns the scores and the first `shown` pictures.
+///
+/// # Errors
+/// What data or device raise.
+pub fn evaluate(
+    weights: &Arc<Weights>,
+    setup: &Setup,
+    dataset: &dyn Dataset,
+    items: &[usize],
+    config: &Config,
+    shown: usize,
+) -> Result<(Summary, Vec<PictureRow>)> {
+    let predictor = Predictor::new(&setup.model, weights, setup.size);
+    let mut whole = Whole::new(predictor, setup.fit, setup.normalise.clone(), config.train.batch);
+    let classes = setup.model.out_channels.max(2);
+    let (mut confusions, mut pictures) = (Vec::new(), Vec::new());
+    for &item in items {
+        let sample = dataset.load(item)?;
+        let mask = whole.predict(&sample.picture)?.mask(config.train.threshold as f32);
+        let confusion = Confusion::of(classes, &mask.data, &sample.mask.data)?;
+        if pictures.len() < shown {
+            pictures.push(PictureRow {
+                id: sample.id,
+                width: sample.picture.width,
+                height: sample.picture.height,
+                channels: sample.picture.channels,
+                picture: sample.picture.data,
+                truth: sample.mask.data,
+                prediction: mask.data,
+                dice: confusion.scores().macro_foreground.dice,
+            });
+        }
+        confusions.push(confusion);
+    }
+    Ok((summarise(classes, &confusions)?, pictures))
+}
+
+/// Writes `report.html` of a run folder.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be written.
+pub fn write_report(
+    context: &Context,
+    config: &Config,
+    model: Vec<(String, String)>,
+    scores: &Summary,
+    pictures: Vec<PictureRow>,
+) -> Result<()> {
+    let folder = &config.train.out;
+    let info = &context.info;
+    let report = Report {
+        title: format!("{} on {}", config.model.name.name(), data_name(config)),
+        config_toml: config.to_toml()?,
+        hardware: format!("{} ({:?}, {} {})", info.name, info.backend, info.driver, info.driver_info),
+        model,
+        history: RunLog::read(folder)?,
+        scores: serde_json::to_value(scores).map_err(|e| Error::Check(format!("scores: {e}")))?,
+        pictures,
+    };
+    report.write(folder.join("report.html"))
+}
+
+fn data_name(config: &Config) -> String {
+    match config.data.root.file_name() {
+        Some(name) => name.to_string_lossy().into_owned(),
+        None => "generated shapes".into(),
+    }
+}

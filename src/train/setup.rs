@@ -1,0 +1,212 @@
+//! From config keys to the objects they name.
+
+use std::{path::Path, sync::Arc};
+
+use super::config::{self, Config, DataConfig, DataKind, GateAct, LossName, LossScope, ModelName, OptimName};
+use crate::{
+    Error, Result,
+    data::{
+        Dataset, Fit, FolderDataset, FolderOptions, Loader, LoaderOptions, MaskCoding, Normalise, Partial,
+        ShapesDataset, ShapesOptions, Split,
+    },
+    loss::LossSpec,
+    models::{Model, Network},
+    nn::Scheme,
+    ops::Act,
+    optim::OptimSpec,
+};
+
+/// What a config says, as objects.
+pub struct Setup {
+    /// The network.
+    pub model: Model,
+    /// The loss.
+    pub loss: LossSpec,
+    /// The optimiser.
+    pub optim: OptimSpec,
+    /// How pictures come to the network's size.
+    pub fit: Fit,
+    /// How their values are scaled.
+    pub normalise: Normalise,
+    /// Height and width of what the network sees.
+    pub size: [usize; 2],
+}
+
+/// The pictures of a config and their split.
+pub struct Data {
+    /// All pictures with their masks.
+    pub dataset: Arc<dyn Dataset>,
+    /// Which are for what.
+    pub split: Split,
+    /// How masks are coded in files; that of masks to be written.
+    pub coding: MaskCoding,
+    /// What was odd but harmless.
+    pub warnings: Vec<String>,
+}
+
+impl Setup {
+    /// Reads the keys.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the key that cannot be used.
+    pub fn new(config: &Config) -> Result<Self> {
+        let size = [config.data.size.height, config.data.size.width];
+        Ok(Self {
+            model: model(config),
+            loss: loss(config),
+            optim: optim(config),
+            fit: fit(&config.data)?,
+            normalise: normalise(&config.data),
+            size,
+        })
+    }
+}
+
+fn model(config: &Config) -> Model {
+    let m = &config.model;
+    let network = match m.name {
+        ModelName::UNet => Network::UNet,
+        ModelName::R2UNet => Network::R2UNet,
+        ModelName::AttUNet => Network::AttUNet,
+        ModelName::R2AttUNet => Network::R2AttUNet,
+        ModelName::RrAttUNet => Network::RrAttUNet,
+    };
+    Model {
+        network,
+        in_channels: m.in_channels,
+        out_channels: m.classes,
+        widths: m.widths.clone(),
+        t: m.t,
+        bn_per_step: m.bn_per_step,
+        share: m.share,
+        residual: m.residual,
+        attention: m.attention,
+        gate_act: if m.gate_act == GateAct::Tanh { Act::Tanh } else { Act::Relu },
+        gate_bn: m.gate_bn,
+        bn_eps: m.bn_eps as f32,
+        bn_momentum: m.bn_momentum as f32,
+        scheme: match m.init {
+            config::Init::Pytorch => Scheme::PyTorch,
+            config::Init::He => Scheme::He,
+            config::Init::Xavier => Scheme::Xavier,
+        },
+    }
+}
+
+fn fit(data: &DataConfig) -> Result<Fit> {
+    let (height, width) = (data.size.height, data.size.width);
+    match data.fit {
+        config::Fit::Resize => Ok(Fit::Resize { width, height }),
+        config::Fit::Tile if width == height => {
+            Ok(Fit::Tile { size: width, stride: if data.stride == 0 { width } else { data.stride } })
+        }
+        config::Fit::Tile => Err(Error::Config(format!("data.fit = \"tile\" needs a square data.size, got {height}x{width}"))),
+    }
+}
+
+fn normalise(data: &DataConfig) -> Normalise {
+    match &data.normalise {
+        config::Normalise::Unit => Normalise::Unit,
+        config::Normalise::ZScore => Normalise::ZScore,
+        config::Normalise::Given { mean, std } => {
+            let single = |v: &[f64]| v.iter().map(|v| *v as f32).collect();
+            Normalise::MeanStd { mean: single(mean), std: single(std) }
+        }
+    }
+}
+
+/// Opens the pictures that a config names.
+///
+/// # Errors
+/// [`Error::Data`] and [`Error::Config`] naming the offending file or key.
+pub fn open_data(config: &Config) -> Result<Data> {
+    let (data, classes) = (&config.data, config.model.classes.max(2));
+    let mut warnings = Vec::new();
+    let (dataset, coding): (Arc<dyn Dataset>, MaskCoding) = match data.kind {
+        DataKind::Shapes => {
+            if data.size.height != data.size.width {
+                return Err(Error::Config("data.kind = \"shapes\" needs a square data.size".into()));
+            }
+            let (size, channels, count) = (data.size.width, data.channels, data.shapes_count);
+            let options = ShapesOptions { size, classes, channels, count, seed: config.train.seed };
+            (Arc::new(ShapesDataset::new(options)?), if classes == 2 { MaskCoding::Binary0_255 } else { MaskCoding::Indices })
+        }
+        DataKind::Folder => {
+            if data.root.as_os_str().is_empty() {
+                return Err(Error::Config("data.root names no folder; set it to the one that holds the pictures".into()));
+            }
+            let options = FolderOptions {
+                images: data.images.clone(),
+                masks: data.masks.clone(),
+                mask_pattern: (!data.mask_pattern.is_empty()).then(|| data.mask_pattern.clone()),
+                channels: data.channels,
+                classes,
+                coding: coding(data),
+                ..FolderOptions::new(&data.root)
+            };
+            let folder = FolderDataset::open(&options)?;
+            warnings.extend(folder.warnings.iter().cloned());
+            let coding = folder.coding.clone();
+            (Arc::new(folder), coding)
+        }
+    };
+    let split = split(config, &*dataset)?;
+    Ok(Data { dataset, split, coding, warnings })
+}
+
+fn coding(data: &DataConfig) -> MaskCoding {
+    match data.mask_coding {
+        config::MaskCoding::Auto => MaskCoding::Auto,
+        config::MaskCoding::Labels => MaskCoding::Indices,
+        config::MaskCoding::Colours => {
+            MaskCoding::Colours(data.colours.iter().enumerate().map(|(i, c)| (*c, i as u8)).collect())
+        }
+    }
+}
+
+fn split(config: &Config, dataset: &dyn Dataset) -> Result<Split> {
+    let data = &config.data;
+    let n = dataset.len();
+    if data.split.as_os_str().is_empty() {
+        let (val, test) = (data.val_fraction, data.test_fraction);
+        return Split::fractions(n, [1.0 - val - test, val, test], config.train.seed);
+    }
+    let ids: Vec<&str> = (0..n).map(|i| dataset.id(i)).collect();
+    // A split beside the pictures is the usual case.
+    let beside = data.root.join(&data.split);
+    let path: &Path = if beside.is_file() { &beside } else { &data.split };
+    Split::from_csv(path, &ids)
+}
+
+impl Data {
+    /// Batches of the training pictures.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if no batch comes out.
+    pub fn training_loader(&self, config: &Config, setup: &Setup) -> Result<Loader> {
+        let crops = setup.fit.crops(&*self.dataset, &self.split.train)?;
+        let options = LoaderOptions {
+            normalise: setup.normalise.clone(),
+            seed: config.train.seed,
+            shuffle: true,
+            flips: config.data.flips,
+            partial: match config.train.partial {
+                config::Partial::Drop => Partial::Drop,
+                config::Partial::Pad => Partial::Pad,
+            },
+            cache_bytes: (config.data.cache_mb as u64) << 20,
+            ..LoaderOptions::new(config.train.batch, setup.fit)
+        };
+        Loader::new(self.dataset.clone(), crops, options)
+    }
+}
+
+fn loss(config: &Config) -> LossSpec {
+    let _ = (LossName::Bce, LossScope::Batch, config);
+    todo!()
+}
+
+fn optim(config: &Config) -> OptimSpec {
+    let _ = (OptimName::Sgd, config);
+    todo!()
+}

@@ -1,0 +1,206 @@
+//! Training steps on the device.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::loss_log::LossLog;
+use crate::{
+    Error, Result,
+    gpu::Context,
+    graph::{Arenas, Graph, Plan, Session, Shape, Var, Weights},
+    loss::LossSpec,
+    models::Model,
+    ops::add,
+    optim::{OptimSpec, OptimState, Optimizer},
+};
+
+/// A training graph with the tensors that the host touches.
+pub struct TrainingGraph {
+    /// Forward, loss and backward.
+    pub graph: Graph,
+    /// Pictures `[N, H, W, C]`.
+    pub x: Var,
+    /// Targets `[N, H, W, classes]`.
+    pub y: Var,
+    /// Gradient of the total by this loss: 1, or the share of a micro-batch.
+    pub seed: Var,
+    /// The loss, one number.
+    pub loss: Var,
+}
+
+/// Builds forward, loss and backward of `model` for pictures of shape `x`.
+///
+/// # Errors
+/// [`Error::Shape`] if the pictures do not fit the model.
+pub fn training_graph(model: &Model, loss: &LossSpec, x: Shape) -> Result<TrainingGraph> {
+    let mut graph = Graph::new();
+    let input = graph.input("picture", x);
+    let y = graph.input("target", x.with_c(model.out_channels));
+    let seed = graph.input("loss weight", Shape::SCALAR);
+    let logits = model.build(&mut graph, input, true)?;
+    graph.fuse();
+    let (loss, _) = loss.build(&mut graph, logits, y)?;
+    graph.output(loss);
+    graph.backward(loss, seed, &[], add)?;
+    Ok(TrainingGraph { graph, x: input, y, seed, loss })
+}
+
+/// One plan of a training step.
+struct Step {
+    session: Session,
+    x: Var,
+    y: Var,
+    seed: Var,
+    loss: Var,
+}
+
+/// Trains a model: forward, loss, backward and the optimiser's update, batch after batch.
+pub struct Trainer {
+    context: Arc<Context>,
+    weights: Arc<Weights>,
+    model: Model,
+    loss: LossSpec,
+    size: [usize; 2],
+    micro_batches: usize,
+    steps: BTreeMap<usize, Step>,
+    gradients: Arenas,
+    optimizer: Optimizer,
+    log: LossLog,
+}
+
+impl Trainer {
+    /// Draws the weights from `seed` and prepares nothing else; plans are made when a batch size is first met.
+    /// `size` is height and width of the pictures.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] if the device has no room, [`Error::Shape`] if the size does not fit the model.
+    pub fn new(
+        context: &Arc<Context>,
+        model: &Model,
+        loss: &LossSpec,
+        optim: &OptimSpec,
+        size: [usize; 2],
+        micro_batches: usize,
+        seed: u64,
+    ) -> Result<Self> {
+        let shape = Shape::new(1, size[0], size[1], model.in_channels);
+        let mut graph = Graph::new();
+        let x = graph.input("picture", shape);
+        model.build(&mut graph, x, true)?;
+        let weights = Arc::new(Weights::new(context, &graph, seed)?);
+        let gradients = weights.like_values("gradients")?;
+        let optimizer = Optimizer::new(&weights, &gradients, optim.clone())?;
+        Ok(Self {
+            log: LossLog::new(context)?,
+            context: context.clone(),
+            model: model.clone(),
+            loss: loss.clone(),
+            size,
+            micro_batches: micro_batches.max(1),
+            steps: BTreeMap::new(),
+            weights,
+            gradients,
+            optimizer,
+        })
+    }
+
+    /// The weights, for prediction and checkpoints.
+    pub fn weights(&self) -> &Arc<Weights> {
+        &self.weights
+    }
+
+    /// Moments and counters of the optimiser.
+    ///
+    /// # Errors
+    /// What the device raises.
+    pub fn optim_state(&self) -> Result<OptimState> {
+        self.optimizer.state()
+    }
+
+    /// Restores what [`Self::optim_state`] gave.
+    ///
+    /// # Errors
+    /// [`Error::Check`] if it belongs to another model or optimiser.
+    pub fn restore_optim(&mut self, state: &OptimState) -> Result<()> {
+        self.optimizer.restore(state)
+    }
+
+    fn prepare(&mut self, n: usize) -> Result<()> {
+        if self.steps.contains_key(&n) {
+            return Ok(());
+        }
+        let shape = Shape::new(n, self.size[0], self.size[1], self.model.in_channels);
+        let TrainingGraph { graph, x, y, seed, loss } = training_graph(&self.model, &self.loss, shape)?;
+        let plan = Plan::new(&graph, &self.context)?;
+        let session = Session::sharing(plan, &self.weights, Some(self.gradients.clone()))?;
+        self.steps.insert(n, Step { session, x, y, seed, loss });
+        Ok(())
+    }
+
+    /// The plan for batches of `n` pictures.
+    ///
+    /// # Errors
+    /// As [`Session::new`].
+    pub fn session(&mut self, n: usize) -> Result<&Session> {
+        self.prepare(n)?;
+        Ok(&self.steps[&n].session)
+    }
+
+    /// One optimiser step on `n` pictures `x` (NHWC) with classes `y` (NHW); submits and does not wait.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for wrong counts, and what the device raises.
+    pub fn step(&mut self, x: &[f32], y: &[u8], n: usize, lr: f32) -> Result<()> {
+        let part = n.div_ceil(self.micro_batches);
+        let (of_x, of_y) = (x.len() / n.max(1), y.len() / n.max(1));
+        let starts: Vec<usize> = (0..n).step_by(part.max(1)).collect();
+        for &start in &starts {
+            let count = part.min(n - start);
+            self.prepare(count)?;
+            let step = &self.steps[&count];
+            let share = count as f32 / n as f32;
+            step.session.write(step.x, &x[start * of_x..(start + count) * of_x])?;
+            let target = one_hot(&y[start * of_y..(start + count) * of_y], self.model.out_channels);
+            step.session.write(step.y, &target)?;
+            step.session.write(step.seed, &[share])?;
+            let loss = step.session.buffer(step.loss)?;
+            let last = start + count == n;
+            let (log, optimizer) = (&mut self.log, &mut self.optimizer);
+            step.session.submit(start == 0, |encoder| {
+                log.record(encoder, loss.buffer, loss.offset, share, last);
+                if last {
+                    optimizer.step(encoder, lr);
+                }
+            });
+        }
+        self.context.check()
+    }
+
+    /// Losses of the steps since the last call, oldest first; waits for them.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] if one is not finite, and what the device raises.
+    pub fn losses(&mut self) -> Result<Vec<f32>> {
+        let losses = self.log.drain(&self.context)?;
+        match losses.iter().position(|l| !l.is_finite()) {
+            Some(i) => Err(Error::Diverged(format!(
+                "the loss became {} {} steps ago; try a smaller learning rate or gradient clipping",
+                losses[i],
+                losses.len() - i
+            ))),
+            None => Ok(losses),
+        }
+    }
+
+    /// Steps whose losses have not been asked for; at most 1024 micro-batches can wait.
+    pub fn pending(&self) -> usize {
+        self.log.pending()
+    }
+}
+
+/// Classes as the loss wants them: one channel of 0 and 1 for a binary model, else one a class.
+pub fn one_hot(classes: &[u8], channels: usize) -> Vec<f32> {
+    if channels == 1 {
+        return classes.iter().map(|c| f32::from(u8::from(*c > 0))).collect();
+    }
+    classes.iter().flat_map(|c| (0..channels).map(move |k| f32::from(u8::from(usize::from(*c) == k)))).collect()
+}
