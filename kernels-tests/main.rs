@@ -17,6 +17,8 @@ mod broadcast;
 mod conv2d;
 mod conv2d_weight_grad;
 mod conv_transpose2d;
+mod pool;
+mod pool_grad;
 mod reduce;
 
 /// One device for all tests: own limits and trusted shaders.

@@ -10,6 +10,8 @@ pub mod check;
 mod conv2d;
 mod conv2d_weight_grad;
 mod conv_transpose2d;
+mod pool;
+mod pool_grad;
 mod reduce;
 
 pub use activation::{Act, Activation};
@@ -20,6 +22,8 @@ pub use broadcast::Broadcast;
 pub use conv_transpose2d::ConvTranspose2d;
 pub use conv2d::{Conv2d, Geometry};
 pub use conv2d_weight_grad::Conv2dWeightGrad;
+pub use pool::{Pool, PoolKind};
+pub use pool_grad::PoolGrad;
 pub use reduce::{Keep, Reduce};
 
 use reduce::bias_gradient;
