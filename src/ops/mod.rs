@@ -13,6 +13,8 @@ mod conv_transpose2d;
 mod pool;
 mod pool_grad;
 mod reduce;
+mod resize;
+mod resize_grad;
 
 pub use activation::{Act, Activation};
 pub use batch_norm::{BatchNorm, Join};
@@ -25,5 +27,7 @@ pub use conv2d_weight_grad::Conv2dWeightGrad;
 pub use pool::{Pool, PoolKind};
 pub use pool_grad::PoolGrad;
 pub use reduce::{Keep, Reduce};
+pub use resize::{Filter, Resize};
+pub use resize_grad::ResizeGrad;
 
 use reduce::bias_gradient;
