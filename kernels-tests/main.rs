@@ -17,7 +17,11 @@ mod broadcast;
 mod conv2d;
 mod conv2d_weight_grad;
 mod conv_transpose2d;
+mod pool;
+mod pool_grad;
 mod reduce;
+mod resize;
+mod resize_grad;
 
 /// One device for all tests: own limits and trusted shaders.
 pub fn context() -> &'static Arc<Context> {

@@ -10,7 +10,11 @@ pub mod check;
 mod conv2d;
 mod conv2d_weight_grad;
 mod conv_transpose2d;
+mod pool;
+mod pool_grad;
 mod reduce;
+mod resize;
+mod resize_grad;
 
 pub use activation::{Act, Activation};
 pub use batch_norm::{BatchNorm, Join};
@@ -20,6 +24,10 @@ pub use broadcast::Broadcast;
 pub use conv_transpose2d::ConvTranspose2d;
 pub use conv2d::{Conv2d, Geometry};
 pub use conv2d_weight_grad::Conv2dWeightGrad;
+pub use pool::{Pool, PoolKind};
+pub use pool_grad::PoolGrad;
 pub use reduce::{Keep, Reduce};
+pub use resize::{Filter, Resize};
+pub use resize_grad::ResizeGrad;
 
 use reduce::bias_gradient;
