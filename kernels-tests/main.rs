@@ -17,6 +17,7 @@ mod broadcast;
 mod conv2d;
 mod conv2d_weight_grad;
 mod conv_transpose2d;
+mod loss;
 mod reduce;
 
 /// One device for all tests: own limits and trusted shaders.

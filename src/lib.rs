@@ -4,6 +4,7 @@
 mod error;
 pub mod gpu;
 pub mod graph;
+pub mod loss;
 pub mod ops;
 
 pub use error::{Error, Result};
