@@ -19,6 +19,7 @@ mod conv2d_weight_grad;
 mod conv_transpose2d;
 mod pool;
 mod pool_grad;
+mod loss;
 mod reduce;
 mod resize;
 mod resize_grad;

@@ -1,0 +1,154 @@
+use gyre::{
+    graph::{Array, Operator, Shape},
+    loss::{Bce, ClassReduction, Link, Overlap, Scope},
+    ops::check::Sample,
+};
+
+const SHAPES: [Shape; 5] = [
+    Shape::new(3, 5, 7, 13),
+    Shape::new(1, 1, 1, 2),
+    Shape::new(2, 9, 11, 3),
+    Shape::new(1, 17, 3, 8),
+    Shape::new(3, 6, 5, 1),
+];
+
+/// Logits of -4..4 and a target that is 0, 1 or between.
+fn sample(label: &str, op: impl Operator, shape: Shape) -> Sample {
+    Sample::new(format!("{label} {shape}"), op, &[shape, shape])
+        .with(0, |v| 2.0 * v)
+        .with(1, |v| if v.abs() < 0.3 { 0.5 + v } else { f64::from(v > 0.0) })
+        .constants(&[1])
+}
+
+fn overlaps() -> Vec<(&'static str, Overlap)> {
+    let image = Overlap { scope: Scope::Image, ..Overlap::tversky(0.2, 0.8, 0.1) };
+    let focal = Overlap::focal_tversky(0.3, 0.7, 0.6, 1.0);
+    vec![
+        ("dice", Overlap::dice(1.0)),
+        ("dice without smoothing", Overlap::dice(0.0)),
+        ("tversky image", image),
+        ("tversky image, sum", Overlap { class_reduction: ClassReduction::Sum, ..image }),
+        ("focal", focal),
+        ("focal image", Overlap { scope: Scope::Image, ..Overlap::focal_tversky(0.8, 0.3, 1.7, 2.0) }),
+        ("focal, sum", Overlap { class_reduction: ClassReduction::Sum, ..focal }),
+    ]
+}
+
+#[test]
+fn cross_entropy() {
+    crate::both(SHAPES.map(|shape| sample("mean", Bce, shape)));
+    let far = |v: f64| if v.abs() > 1.0 { 60.0 * v } else { v };
+    crate::forward(SHAPES.map(|shape| sample("large logits", Bce, shape).with(0, far)));
+    crate::forward([sample("many shares", Bce, Shape::new(2, 211, 157, 3))]);
+}
+
+#[test]
+fn sigmoid_overlap() {
+    for (label, op) in overlaps() {
+        crate::both(SHAPES.map(|shape| sample(label, op, shape)));
+    }
+}
+
+#[test]
+fn softmax_overlap() {
+    for (label, op) in overlaps() {
+        let op = Overlap { link: Link::Softmax, ..op };
+        let foreground = Overlap { include_background: false, ..op };
+        for shape in SHAPES.into_iter().filter(|s| s.c > 1) {
+            crate::both([sample(label, op, shape), sample(label, foreground, shape)]);
+        }
+    }
+}
+
+#[test]
+fn many_shares_and_large_logits() {
+    for (label, op) in overlaps() {
+        for link in [Link::Sigmoid, Link::Softmax] {
+            let op = Overlap { link, ..op };
+            crate::forward([
+                sample(label, op, Shape::new(2, 181, 203, 3)),
+                sample(label, op, Shape::new(2, 12, 13, 6)).with(0, |v| 25.0 * v),
+            ]);
+        }
+    }
+}
+
+/// The loss on the device.
+fn value(op: impl Operator, logits: &Array, target: &Array) -> f64 {
+    let (context, shape) = (crate::context(), logits.shape);
+    let mut graph = gyre::graph::Graph::new();
+    let (x, g) = (graph.input("logits", shape), graph.input("target", shape));
+    let loss = graph.apply(op, &[x, g]).unwrap();
+    graph.output(loss);
+    let plan = gyre::graph::Plan::new(&graph, context).unwrap();
+    let weights = std::sync::Arc::new(gyre::graph::Weights::new(context, &graph, 0).unwrap());
+    let session = gyre::graph::Session::new(plan, &weights).unwrap();
+    for (var, array) in [(x, logits), (g, target)] {
+        session.write(var, &array.data.iter().map(|v| *v as f32).collect::<Vec<_>>()).unwrap();
+    }
+    session.run();
+    f64::from(session.read(loss).unwrap()[0])
+}
+
+#[test]
+fn identities() {
+    let shape = Shape::new(2, 13, 9, 1);
+    let inputs = sample("identities", Bce, shape).inputs;
+    let of = |op: Overlap| value(op, &inputs[0], &inputs[1]);
+    // Dice adds its smoothing to twice the counts of Tversky.
+    approx::assert_relative_eq!(
+        of(Overlap::dice(3.0)),
+        of(Overlap::tversky(0.5, 0.5, 1.5)),
+        max_relative = 1e-6
+    );
+    let tversky = Overlap::tversky(0.3, 0.7, 1.0);
+    let focal = |gamma| Overlap::focal_tversky(0.3, 0.7, gamma, 1.0);
+    approx::assert_relative_eq!(of(focal(1.0)), of(tversky), max_relative = 1e-6);
+    approx::assert_relative_eq!(of(focal(0.5)), of(tversky).sqrt(), max_relative = 1e-6);
+    // Dice from its definition.
+    let p = inputs[0].map(|v| 1.0 / (1.0 + (-v).exp()));
+    let hits: f64 = p.data.iter().zip(&inputs[1].data).map(|(p, g)| p * g).sum();
+    let both: f64 = p.data.iter().chain(&inputs[1].data).sum();
+    approx::assert_relative_eq!(
+        of(Overlap::dice(1.0)),
+        1.0 - (2.0 * hits + 1.0) / (both + 1.0),
+        max_relative = 1e-5
+    );
+}
+
+#[test]
+fn right_predictions_cost_next_to_nothing() {
+    let shape = Shape::new(2, 8, 7, 3);
+    let target = Array::from_fn(shape, |_, y, x, c| f64::from((y / 3 + x / 2) % 3 == c));
+    let logits = target.map(|g| if g > 0.5 { 12.0 } else { -12.0 });
+    assert!(value(Bce, &logits, &target) < 1e-5);
+    for link in [Link::Sigmoid, Link::Softmax] {
+        let op = Overlap { link, ..Overlap::tversky(0.3, 0.7, 1.0) };
+        let loss = value(op, &logits, &target);
+        // Far below what 1 - T could hold in f32, so relative to the twin.
+        let want = op.twin(&[logits.clone(), target.clone()])[0].data[0];
+        assert!(loss < 1e-4);
+        approx::assert_relative_eq!(loss, want, max_relative = 1e-4);
+        // And the gradient is as exact.
+        crate::forward([Sample {
+            inputs: vec![logits.clone(), target.clone()],
+            ..sample("right", op, shape)
+        }]);
+    }
+    // Under the least value of 1 - T there is no slope.
+    let certain = target.map(|g| if g > 0.5 { 30.0 } else { -30.0 });
+    let focal = Overlap::focal_tversky(0.3, 0.7, 0.75, 1.0);
+    let made = focal.twin(&[certain.clone(), target.clone()]);
+    assert!(made[1].data.iter().all(|v| *v == 0.0));
+    crate::forward([Sample { inputs: vec![certain, target], ..sample("certain", focal, shape) }]);
+}
+
+#[test]
+fn nothing_there_and_nothing_found() {
+    let shape = Shape::new(2, 3, 5, 2);
+    let inputs = vec![Array::zeros(shape).map(|_| -200.0), Array::zeros(shape)];
+    for op in [Overlap::dice(0.0), Overlap { scope: Scope::Image, ..Overlap::tversky(0.3, 0.7, 0.0) }] {
+        let loss = value(op, &inputs[0], &inputs[1]);
+        assert!((0.0..=1.0).contains(&loss), "{loss}");
+    }
+}

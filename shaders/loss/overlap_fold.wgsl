@@ -1,0 +1,62 @@
+// Overlap losses, second stage: the loss, and for each group and class the derivative by a probability
+// where the truth is 1 and where it is 0 (it is linear in between).
+//
+// One workgroup. 1 - T is the quotient (alpha FP + beta FN) / (TP + alpha FP + beta FN + s), without a
+// difference. Traffic: small.
+
+import package::shared::tree::tree_sum;
+
+struct Params {
+    groups: u32, c4: u32, channels: u32, shares: u32, first: u32,
+    weight: f32, alpha: f32, beta: f32, smoothing: f32, gamma: f32, least: f32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read_write> loss: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> slopes: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> partial: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) lane: u32) {
+    let zero = vec4<f32>(0.0);
+    var total = zero;
+    for (var item = 0u; item < p.groups * p.c4; item++) {
+        let group = item / p.c4;
+        let c = item % p.c4;
+        var hits = zero;
+        var extra = zero;
+        var missing = zero;
+        for (var s = lane; s < p.shares; s += 64u) {
+            let at = (group * p.shares + s) * 3u * p.c4 + c;
+            hits += partial[at];
+            extra += partial[at + p.c4];
+            missing += partial[at + 2u * p.c4];
+        }
+        hits = tree_sum(hits, lane) + p.smoothing;
+        extra = tree_sum(extra, lane);
+        missing = tree_sum(missing, lane);
+        let wrong = p.alpha * extra + p.beta * missing;
+        // Nothing there and nothing found, without smoothing: right, and no slope.
+        let whole = max(hits + wrong, vec4<f32>(1e-30));
+        let right = hits / whole;
+        var value = wrong / whole;
+        let class_number = vec4<u32>(0u, 1u, 2u, 3u) + 4u * c;
+        let counts = (class_number >= vec4<u32>(p.first)) & (class_number < vec4<u32>(p.channels));
+        var slope = select(zero, vec4<f32>(p.weight), counts);
+        let by_hit = -(value + p.beta * right) / whole;
+        let by_extra = p.alpha * right / whole;
+        @if(focal) {
+            let bounded = max(value, vec4<f32>(p.least));
+            let free = value > vec4<f32>(p.least);
+            value = pow(bounded, vec4<f32>(p.gamma));
+            total += value * slope;
+            slope *= select(zero, p.gamma * value / bounded, free);
+        }
+        @if(!focal) { total += value * slope; }
+        if lane == 0u {
+            slopes[group * 2u * p.c4 + c] = slope * by_hit;
+            slopes[(group * 2u + 1u) * p.c4 + c] = slope * by_extra;
+        }
+    }
+    if lane == 0u { loss[0] = vec4<f32>(total.x + total.y + total.z + total.w, zero.xyz); }
+}

@@ -1,0 +1,21 @@
+// Adds partial sums and their lanes to one number, times a factor.
+//
+// One workgroup. Traffic: small.
+
+import package::shared::tree::tree_sum;
+
+struct Params { shares: u32, scale: f32 }
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read_write> loss: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> partial: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) lane: u32) {
+    var sum = vec4<f32>(0.0);
+    for (var s = lane; s < p.shares; s += 64u) {
+        sum += partial[s];
+    }
+    let all = tree_sum(sum, lane);
+    if lane == 0u { loss[0] = vec4<f32>((all.x + all.y + all.z + all.w) * p.scale, 0.0, 0.0, 0.0); }
+}
