@@ -53,7 +53,8 @@ pub struct Tier {
 }
 
 impl Tier {
-    fn of(features: wgpu::Features) -> Self {
+    /// Of a set of features.
+    pub fn of(features: wgpu::Features) -> Self {
         let has = |f| features.contains(f);
         let mut tier = Self {
             level: 1,

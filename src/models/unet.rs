@@ -48,6 +48,6 @@ fn double_conv(net: &mut Net<'_>, sources: &[Var], width: usize) -> Result<Var> 
 
 fn up_conv(net: &mut Net<'_>, x: Var, width: usize) -> Result<Var> {
     let s = net.graph.shape(x);
-    let x = net.graph.apply(Resize::nearest(2 * s.h, 2 * s.w), &[x])?;
+    let x = net.graph.apply(Resize::nearest([2 * s.h, 2 * s.w]), &[x])?;
     net.conv_bn_relu("up.1", "up.2", &[x], width)
 }

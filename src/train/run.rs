@@ -80,7 +80,7 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
     let folder = config.train.out.clone();
     prepare(&folder, options)?;
     let setup = Setup::new(config)?;
-    let data = super::setup::open_data(config)?;
+    let data = setup.open_data(config)?;
     data.warnings.iter().for_each(|w| eprintln!("warning: {w}"));
     let loader = data.training_loader(config, &setup)?;
     let mut trainer = Trainer::new(

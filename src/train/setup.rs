@@ -9,7 +9,7 @@ use crate::{
         Dataset, Fit, FolderDataset, FolderOptions, Loader, LoaderOptions, MaskCoding, Normalise, Partial,
         ShapesDataset, ShapesOptions, Split,
     },
-    loss::LossSpec,
+    loss::{Link, LossOptions, LossSpec, Scope},
     models::{Model, Network},
     nn::Scheme,
     ops::Act,
@@ -53,12 +53,22 @@ impl Setup {
         let size = [config.data.size.height, config.data.size.width];
         Ok(Self {
             model: model(config),
-            loss: loss(config),
+            loss: loss(config)?,
             optim: optim(config),
             fit: fit(&config.data)?,
             normalise: normalise(&config.data),
             size,
         })
+    }
+}
+
+impl Setup {
+    /// Opens the pictures that the config names.
+    ///
+    /// # Errors
+    /// [`Error::Data`] and [`Error::Config`] naming the offending file or key.
+    pub fn open_data(&self, config: &Config) -> Result<Data> {
+        open_data(config)
     }
 }
 
@@ -115,11 +125,7 @@ fn normalise(data: &DataConfig) -> Normalise {
     }
 }
 
-/// Opens the pictures that a config names.
-///
-/// # Errors
-/// [`Error::Data`] and [`Error::Config`] naming the offending file or key.
-pub fn open_data(config: &Config) -> Result<Data> {
+fn open_data(config: &Config) -> Result<Data> {
     let (data, classes) = (&config.data, config.model.classes.max(2));
     let mut warnings = Vec::new();
     let (dataset, coding): (Arc<dyn Dataset>, MaskCoding) = match data.kind {
@@ -201,9 +207,20 @@ impl Data {
     }
 }
 
-fn loss(config: &Config) -> LossSpec {
-    let _ = (LossName::Bce, LossScope::Batch, config);
-    todo!()
+fn loss(config: &Config) -> Result<LossSpec> {
+    let l = &config.loss;
+    // Cross-entropy takes each class by itself; the overlaps of several classes compete.
+    let softmax = config.model.classes > 1 && l.name != LossName::Bce;
+    let options = LossOptions {
+        alpha: l.alpha as f32,
+        beta: l.beta as f32,
+        gamma: l.gamma as f32,
+        smooth: l.smooth as f32,
+        scope: if l.scope == LossScope::Batch { Scope::Batch } else { Scope::Image },
+        link: if softmax { Link::Softmax } else { Link::Sigmoid },
+        ..LossOptions::default()
+    };
+    LossSpec::named(l.name.name(), &options)
 }
 
 fn optim(config: &Config) -> OptimSpec {

@@ -12,7 +12,7 @@ use crate::{
     graph::{Graph, Init, Layout, Var},
     ops::{
         Act, Activation, BatchNorm, Binary, BinaryKind, Concat, Conv2d, ConvTranspose2d, Geometry, Keep, Linear, MatMul,
-        Pool, Reduce, Resize, Softmax,
+        Pool, PoolKind, Reduce, Resize, Softmax,
     },
 };
 
@@ -50,19 +50,19 @@ fn build(graph: &mut Graph, file: &CaseFile, case: &Case, x: &[Var]) -> Option<R
         "conv_transpose2d" => transposed(graph, file, case, x),
         "batchnorm2d" => batch_norm(graph, case, x),
         "max_pool2d" | "avg_pool2d" if case.flag("ceil", false) => return None,
-        "max_pool2d" => graph.apply(pool(case, true), x),
-        "avg_pool2d" => graph.apply(pool(case, false), x),
+        "max_pool2d" => graph.apply(pool(case, PoolKind::Max), x),
+        "avg_pool2d" => graph.apply(pool(case, PoolKind::Average), x),
         "global_avg_pool" => {
             let op = Reduce::mean(Keep::PictureChannels, graph.shape(x[0]));
             graph.apply(op, x)
         }
         "upsample_nearest" => {
             let (s, [sy, sx]) = (graph.shape(x[0]), case.counts("scale", [2, 2]));
-            graph.apply(Resize::nearest(sy * s.h, sx * s.w), x)
+            graph.apply(Resize::nearest([sy * s.h, sx * s.w]), x)
         }
         "resize_bilinear" if !case.flag("antialias", false) => {
-            let [h, w] = case.counts("size", [1, 1]);
-            graph.apply(Resize::bilinear(h, w, case.flag("align_corners", false)), x)
+            let size = case.counts("size", [1, 1]);
+            graph.apply(Resize::bilinear(size, case.flag("align_corners", false)), x)
         }
         "softmax" => graph.apply(Softmax::new(), x),
         "log_softmax" => graph.apply(Softmax::log(), x),
@@ -86,9 +86,9 @@ fn activation(case: &Case) -> Option<Act> {
         .map(|a| if let Act::LeakyRelu(_) = a { Act::LeakyRelu(slope) } else { a })
 }
 
-fn pool(case: &Case, max: bool) -> Pool {
+fn pool(case: &Case, kind: PoolKind) -> Pool {
     let kernel = case.counts("kernel", [2, 2]);
-    Pool { max, kernel, stride: case.counts("stride", kernel), padding: case.counts("padding", [0, 0]) }
+    Pool { kind, kernel, stride: case.counts("stride", kernel), pad: case.counts("padding", [0, 0]) }
 }
 
 /// A bias parameter, where the case has one.

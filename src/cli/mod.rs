@@ -1,0 +1,96 @@
+//! The `gyre` command: parse, call, report.
+
+mod doctor;
+mod info;
+mod plan;
+mod predict;
+mod run;
+
+use std::{path::PathBuf, sync::Arc};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    Result,
+    gpu::{Context, Select},
+    train::config::Config,
+};
+
+/// Trains and runs 2-D image-segmentation networks on any GPU.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Cli {
+    /// Adapter: its number, or a part of its name (also GYRE_ADAPTER); see `gyre info`.
+    #[arg(long, global = true)]
+    adapter: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Lists adapters, their tiers and limits.
+    Info(info::InfoArgs),
+    /// Checks every kernel on this adapter against its CPU twin, or runs reference cases.
+    Doctor(doctor::DoctorArgs),
+    /// Prints what a model will take, before anything is allocated.
+    Plan(plan::PlanArgs),
+    /// Explains every config key, or prints a resolved config.
+    Config(run::ConfigArgs),
+    /// Trains a model.
+    Train(run::TrainArgs),
+    /// Scores a trained model on a part of its data.
+    Eval(run::EvalArgs),
+    /// Predicts masks of pictures, at their own size.
+    Predict(predict::PredictArgs),
+    /// Writes generated shapes with their masks to a folder.
+    Shapes(run::ShapesArgs),
+}
+
+/// A config file with overrides.
+#[derive(Debug, Args)]
+struct ConfigFile {
+    /// Config file (TOML), or a run folder.
+    config: PathBuf,
+    /// Overrides a key, such as `--set train.epochs=20`; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl ConfigFile {
+    fn load(&self) -> Result<Config> {
+        let path = if self.config.is_dir() { self.config.join("config.toml") } else { self.config.clone() };
+        let mut config = Config::load(&path, &self.set)?;
+        // A run folder may have been moved since its config was written.
+        if self.config.is_dir() && !self.set.iter().any(|s| s.starts_with("train.out")) {
+            config.train.out.clone_from(&self.config);
+        }
+        Ok(config)
+    }
+}
+
+/// Runs the command line; returns the exit status.
+///
+/// # Errors
+/// Whatever the command meets.
+pub fn main(cli: Cli) -> Result<u8> {
+    let select = Select::parse(cli.adapter.as_deref());
+    let context = || Context::new(&select).map(Arc::new);
+    match cli.command {
+        Command::Info(args) => info::info(&args),
+        Command::Doctor(args) => doctor::doctor(&select, &args),
+        Command::Plan(args) => plan::plan(&context()?, &args),
+        Command::Config(args) => run::config(&args),
+        Command::Train(args) => run::train(&context()?, &args),
+        Command::Eval(args) => run::eval(&context()?, &args),
+        Command::Predict(args) => predict::predict(&context()?, &args),
+        Command::Shapes(args) => run::shapes(&args),
+    }
+}
+
+/// Prints a value as JSON.
+fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| crate::Error::Check(e.to_string()))?;
+    println!("{text}");
+    Ok(())
+}

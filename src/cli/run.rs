@@ -1,0 +1,201 @@
+//! `gyre train`, `gyre eval`, `gyre config`, `gyre shapes`.
+
+use std::{path::PathBuf, sync::Arc};
+
+use clap::{Args, ValueEnum};
+
+use super::ConfigFile;
+use crate::{
+    Error, Result,
+    data::{ShapesDataset, ShapesOptions},
+    gpu::Context,
+    graph::{Graph, Shape, Weights},
+    metrics::{Summary, Values},
+    train::{self, RunOptions, Setup, config::Config},
+};
+
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// Config file to resolve; without one, all defaults.
+    config: Option<PathBuf>,
+    /// Overrides a key.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Explains every key: type, default, meaning.
+    #[arg(long)]
+    explain: bool,
+}
+
+/// Prints keys or a resolved config.
+///
+/// # Errors
+/// [`Error::Config`] naming the offending key.
+pub fn config(args: &ConfigArgs) -> Result<u8> {
+    if args.explain {
+        for key in Config::explain() {
+            println!("{} = {}\n    {}\n    {}", key.key, key.default, key.kind, key.doc);
+        }
+        return Ok(0);
+    }
+    let config = match &args.config {
+        Some(path) => Config::load(path, &args.set)?,
+        None => Config::from_toml("", &args.set)?,
+    };
+    print!("{}", config.to_toml()?);
+    Ok(0)
+}
+
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Goes on from the run folder's last checkpoint.
+    #[arg(long, conflicts_with = "overwrite")]
+    resume: bool,
+    /// Replaces a run that is there.
+    #[arg(long)]
+    overwrite: bool,
+    /// Starts from these weights (safetensors with PyTorch's names).
+    #[arg(long, value_name = "FILE")]
+    init: Option<PathBuf>,
+    /// Shows no progress bar.
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// Trains.
+///
+/// # Errors
+/// What the run meets.
+pub fn train(context: &Arc<Context>, args: &TrainArgs) -> Result<u8> {
+    let config = args.file.load()?;
+    let options =
+        RunOptions { resume: args.resume, overwrite: args.overwrite, init: args.init.clone(), quiet: args.quiet };
+    let outcome = train::run(context, &config, &options)?;
+    print_scores(&outcome.scores);
+    println!(
+        "{} steps in {:.0} s; {}",
+        outcome.steps,
+        outcome.seconds,
+        config.train.out.join("report.html").display()
+    );
+    Ok(0)
+}
+
+/// A part of the data.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Part {
+    Train,
+    Val,
+    Test,
+    /// Everything.
+    All,
+}
+
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Weights to score; without it the run folder's best, or last.
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Which part of the data.
+    #[arg(long, value_enum, default_value = "test")]
+    split: Part,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Scores a model.
+///
+/// # Errors
+/// What config, weights or data raise.
+pub fn eval(context: &Arc<Context>, args: &EvalArgs) -> Result<u8> {
+    let config = args.file.load()?;
+    let setup = Setup::new(&config)?;
+    let data = setup.open_data(&config)?;
+    let weights = trained(context, &setup, &config, args.weights.as_ref())?;
+    let all: Vec<usize> = (0..data.dataset.len()).collect();
+    let items = match args.split {
+        Part::Train => &data.split.train,
+        Part::Val => &data.split.val,
+        Part::Test => &data.split.test,
+        Part::All => &all,
+    };
+    if items.is_empty() {
+        return Err(Error::Config(format!("the split has no {:?} pictures", args.split).to_lowercase()));
+    }
+    let (summary, _) = train::evaluate(&weights, &setup, &*data.dataset, items, &config, 0)?;
+    if args.json {
+        super::print_json(&summary)?;
+    } else {
+        print_scores(&summary);
+    }
+    Ok(0)
+}
+
+/// The weights of `file`, or the best of the run folder.
+pub fn trained(
+    context: &Arc<Context>,
+    setup: &Setup,
+    config: &Config,
+    file: Option<&PathBuf>,
+) -> Result<Arc<Weights>> {
+    let folder = &config.train.out;
+    let choices = [file.cloned(), Some(folder.join("best.safetensors")), Some(folder.join("last.safetensors"))];
+    let path = choices.into_iter().flatten().find(|p| file.is_some() || p.exists()).ok_or_else(|| {
+        Error::Config(format!("{} holds no checkpoint; train first, or name one with --weights", folder.display()))
+    })?;
+    let mut graph = Graph::new();
+    let x = graph.input("picture", Shape::new(1, setup.size[0], setup.size[1], setup.model.in_channels));
+    setup.model.build(&mut graph, x, false)?;
+    let weights = Arc::new(Weights::new(context, &graph, 0)?);
+    train::load_weights(&weights, &path)?;
+    Ok(weights)
+}
+
+fn print_scores(summary: &Summary) {
+    let show = |v: Option<f64>| v.map_or("  --  ".into(), |v| format!("{v:.4}"));
+    println!("{} pictures        Dice    IoU     precision recall  accuracy", summary.images);
+    let line = |name: &str, v: &Values, accuracy: Option<f64>| {
+        let (dice, iou, precision, recall) = (show(v.dice), show(v.iou), show(v.precision), show(v.recall));
+        println!("{name:18} {dice}  {iou}  {precision}    {recall}  {}", show(accuracy));
+    };
+    for (name, s) in [("pooled", &summary.pooled), ("mean of pictures", &summary.per_image_mean)] {
+        line(name, &s.macro_foreground, s.accuracy);
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct ShapesArgs {
+    /// Folder to write to; must be empty or new.
+    #[arg(long)]
+    out: PathBuf,
+    /// Pictures.
+    #[arg(long, default_value_t = 200)]
+    count: usize,
+    /// Height and width.
+    #[arg(long, default_value_t = 128)]
+    size: usize,
+    /// Classes with the background: 2, or 4.
+    #[arg(long, default_value_t = 2)]
+    classes: usize,
+    /// 1 gray, 3 colour.
+    #[arg(long, default_value_t = 1)]
+    channels: usize,
+    /// Everything follows from it.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+/// Writes generated shapes.
+///
+/// # Errors
+/// [`Error::Io`] if they cannot be written, [`Error::Config`] for impossible settings.
+pub fn shapes(args: &ShapesArgs) -> Result<u8> {
+    let ShapesArgs { size, classes, channels, count, seed, .. } = *args;
+    ShapesDataset::new(ShapesOptions { size, classes, channels, count, seed })?.write_folder(&args.out, count)?;
+    println!("{count} pictures in {}", args.out.display());
+    Ok(0)
+}
