@@ -14,6 +14,7 @@ mod batch_norm;
 mod batch_norm_grad;
 mod binary;
 mod broadcast;
+mod concat;
 mod conv2d;
 mod conv2d_weight_grad;
 mod conv_transpose2d;
@@ -23,6 +24,8 @@ mod loss;
 mod reduce;
 mod resize;
 mod resize_grad;
+mod slice;
+mod softmax;
 
 /// One device for all tests: own limits and trusted shaders.
 pub fn context() -> &'static Arc<Context> {
