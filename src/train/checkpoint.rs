@@ -1,6 +1,6 @@
 //! Checkpoints: weights under PyTorch's names, the optimiser's state, and how far the run was.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,8 +30,8 @@ pub struct Progress {
     pub losses: (f64, u64),
     /// The resolved config, as TOML.
     pub config: String,
-    /// Numbers of the optimiser beside its tensors.
-    pub optim: serde_json::Value,
+    /// Numbers of the optimiser beside its tensors, by their bits: text would round them.
+    pub optim: Vec<(String, u64)>,
 }
 
 /// The weights and kept buffers of a model under PyTorch's names.
@@ -75,11 +75,12 @@ pub(super) fn save_weights(weights: &Weights, progress: &Progress, path: &Path) 
 /// Writes everything that a run needs to go on.
 pub(super) fn save(trainer: &Trainer, mut progress: Progress, path: &Path) -> Result<()> {
     let mut map = weight_map(trainer.weights())?;
-    let OptimState { tensors, scalars } = trainer.optim_state()?;
-    for (name, data) in tensors {
+    let OptimState { scalars, tensors, .. } = trainer.optim_state()?;
+    for (name, bytes) in tensors {
+        let data: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
         map.insert(format!("{OPTIM}{name}"), Tensor { shape: vec![data.len()], data });
     }
-    progress.optim = scalars;
+    progress.optim = scalars.into_iter().map(|(name, v)| (name, v.to_bits())).collect();
     weights::write(path, &map, &metadata(&progress)?)
 }
 
@@ -95,14 +96,15 @@ pub(super) fn load(trainer: &mut Trainer, path: &Path) -> Result<Progress> {
         .get(METADATA_KEY)
         .and_then(|text| serde_json::from_str(text).ok())
         .ok_or_else(|| foreign("it holds weights but no training progress"))?;
-    let names: Vec<String> = map.keys().filter(|n| n.starts_with(OPTIM)).cloned().collect();
-    let mut tensors = BTreeMap::new();
-    for name in names {
-        if let Some(tensor) = map.remove(&name) {
-            tensors.insert(name[OPTIM.len()..].to_string(), tensor.data);
+    let mut tensors = Vec::new();
+    for (name, tensor) in std::mem::take(&mut map) {
+        match name.strip_prefix(OPTIM) {
+            Some(name) => tensors.push((name.to_string(), bytemuck::cast_slice(&tensor.data).to_vec())),
+            None => drop(map.insert(name, tensor)),
         }
     }
     set_weights(trainer.weights(), &map, path)?;
-    trainer.restore_optim(&OptimState { tensors, scalars: progress.optim.clone() })?;
+    let scalars = progress.optim.iter().map(|(name, bits)| (name.clone(), f64::from_bits(*bits))).collect();
+    trainer.restore_optim(&OptimState { step: progress.step, scalars, tensors })?;
     Ok(progress)
 }

@@ -13,7 +13,7 @@ use crate::{
     models::{Model, Network},
     nn::Scheme,
     ops::Act,
-    optim::OptimSpec,
+    optim::{Adam, Method, Moments, NAdam, OptimSpec, Sgd},
 };
 
 /// What a config says, as objects.
@@ -224,6 +224,17 @@ fn loss(config: &Config) -> Result<LossSpec> {
 }
 
 fn optim(config: &Config) -> OptimSpec {
-    let _ = (OptimName::Sgd, config);
-    todo!()
+    let o = &config.optim;
+    let moments = Moments { betas: [o.beta1, o.beta2], eps: o.eps, weight_decay: o.weight_decay, decoupled: false };
+    let method = match o.name {
+        OptimName::Adam => Method::Adam(Adam { moments, amsgrad: false }),
+        OptimName::Nadam => Method::NAdam(NAdam { moments, ..NAdam::default() }),
+        OptimName::Sgd => Method::Sgd(Sgd {
+            momentum: o.momentum,
+            nesterov: o.nesterov,
+            weight_decay: o.weight_decay,
+            ..Sgd::default()
+        }),
+    };
+    OptimSpec { clip_norm: (o.clip_norm > 0.0).then_some(o.clip_norm), ..method.into() }
 }

@@ -69,7 +69,7 @@ fn build(graph: &mut Graph, file: &CaseFile, case: &Case, x: &[Var]) -> Option<R
         "add" => graph.apply(Binary::new(BinaryKind::Add), x),
         "sub" => graph.apply(Binary::new(BinaryKind::Sub), x),
         "mul" => graph.apply(Binary::new(BinaryKind::Mul), x),
-        "concat" => graph.apply(Concat::new(x.len()), x),
+        "concat" => graph.apply(Concat, x),
         "matmul" => {
             graph.apply(MatMul::new(case.flag("transpose_a", false), case.flag("transpose_b", false)), x)
         }
