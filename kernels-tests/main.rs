@@ -18,6 +18,8 @@ mod concat;
 mod conv2d;
 mod conv2d_weight_grad;
 mod conv_transpose2d;
+mod linear;
+mod matmul;
 mod pool;
 mod pool_grad;
 mod reduce;
