@@ -18,6 +18,7 @@ mod concat;
 mod conv2d;
 mod conv2d_weight_grad;
 mod conv_transpose2d;
+mod dropout;
 mod linear;
 mod matmul;
 mod pool;
