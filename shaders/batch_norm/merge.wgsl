@@ -4,8 +4,9 @@
 // One invocation a vec4 of channels. Traffic: small.
 
 import package::shared::grid::invocation;
+import package::shared::lanes::clear_padding;
 
-struct Params { pixels: u32, c4: u32, shares: u32, eps: f32, momentum: f32 }
+struct Params { pixels: u32, c4: u32, channels: u32, shares: u32, eps: f32, momentum: f32 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> statistics: array<vec4<f32>>;
@@ -30,7 +31,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
         count = total;
     }
     statistics[c] = mean;
-    statistics[p.c4 + c] = inverseSqrt(squares / count + p.eps);
+    statistics[p.c4 + c] = clear_padding(inverseSqrt(squares / count + p.eps), c, p.channels);
     running_mean[c] = mix(running_mean[c], mean, p.momentum);
     running_var[c] = mix(running_var[c], squares / (count - 1.0), p.momentum);
 }

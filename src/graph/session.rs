@@ -182,10 +182,17 @@ impl Session {
     /// # Errors
     /// As [`Context::read`].
     pub fn read(&self, var: Var) -> Result<Vec<f32>> {
-        let shape = self.shape(var);
+        Ok(unpad_channels(self.shape(var), &self.read_padded(var)?))
+    }
+
+    /// As [`Self::read`] with the padding of storage.
+    ///
+    /// # Errors
+    /// As [`Context::read`].
+    pub fn read_padded(&self, var: Var) -> Result<Vec<f32>> {
         let binding = self.binding(var)?;
-        let bytes = self.context.read(binding.buffer, binding.offset, shape.bytes())?;
-        Ok(unpad_channels(shape, &bytemuck::pod_collect_to_vec(&bytes)))
+        let bytes = self.context.read(binding.buffer, binding.offset, self.shape(var).bytes())?;
+        Ok(bytemuck::pod_collect_to_vec(&bytes))
     }
 
     /// Numbers of a parameter's gradient, in PyTorch's order.

@@ -81,7 +81,7 @@ impl BatchNorm {
                 vec![Access::Write(statistics), Access::Read(running_mean), Access::Read(running_var)];
             l.dispatch(
                 Variant::new("batch_norm/fixed"),
-                vec![("c4", c4.into()), ("eps", self.eps.into())],
+                vec![("c4", c4.into()), ("channels", x.c.into()), ("eps", self.eps.into())],
                 buffers,
                 c4,
             );
@@ -91,8 +91,15 @@ impl BatchNorm {
         let partial = l.scratch("partial", Shape::new(1, shares, 2, x.c));
         let params = vec![("pixels", x.pixels().into()), ("c4", c4.into()), ("shares", shares.into())];
         let buffers = vec![Access::Write(partial), Access::Read(l.input(0))];
-        l.dispatch(Variant::new("batch_norm/moments"), params.clone(), buffers, shares * c4);
-        let params = [params, vec![("eps", self.eps.into()), ("momentum", self.momentum.into())]].concat();
+        l.dispatch(Variant::new("batch_norm/moments"), params, buffers, shares * c4);
+        let params = vec![
+            ("pixels", x.pixels().into()),
+            ("c4", c4.into()),
+            ("channels", x.c.into()),
+            ("shares", shares.into()),
+            ("eps", self.eps.into()),
+            ("momentum", self.momentum.into()),
+        ];
         let buffers = vec![
             Access::Write(statistics),
             Access::Read(partial),

@@ -147,7 +147,22 @@ impl Sample {
 
     fn compare(&self, session: &Session, var: Var, want: &[f64], what: &str) -> Result<Distance> {
         let got: Vec<f64> = session.read(var)?.into_iter().map(f64::from).collect();
+        self.check_padding(session, var, what)?;
         self.judge(&got, want, what)
+    }
+
+    /// Lanes past the last channel must hold zero: later kernels count on it.
+    fn check_padding(&self, session: &Session, var: Var, what: &str) -> Result<()> {
+        let (shape, stored) = (session.shape(var), session.read_padded(var)?);
+        let lanes = stored.chunks_exact(4 * shape.c4()).flat_map(|pixel| &pixel[shape.c..]);
+        match lanes.copied().find(|v| *v != 0.0) {
+            Some(v) => Err(Error::Check(format!(
+                "{} ({}), {what}: the padding holds {v} where it must hold zero",
+                self.op.name(),
+                self.label
+            ))),
+            None => Ok(()),
+        }
     }
 
     fn judge(&self, got: &[f64], want: &[f64], what: &str) -> Result<Distance> {
