@@ -9,7 +9,7 @@ use super::sample::{Dataset, Sample};
 use crate::{Error, Result};
 
 /// How pictures are brought to the network's size.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fit {
     /// The whole picture, resized; the aspect ratio is not kept. Masks are resized to the nearest pixel.

@@ -90,11 +90,14 @@ impl CaseFile {
     pub fn stored(&self, case: &Case, name: &str) -> Result<(Shape, Vec<f32>)> {
         let tensor = self.tensor(case, name)?;
         let shape = shape_of(&tensor.shape)?;
-        Ok((shape, Layout::Tensor(shape).to_storage(&tensor.data)))
+        let is_picture = tensor.shape.len() == 4;
+        let data = if is_picture { Layout::Tensor(shape).to_storage(&tensor.data) } else { tensor.data.clone() };
+        Ok((shape, data))
     }
 }
 
-/// Storage shape of a file's tensor: four axes are NCHW, two a matrix, one a vector of channels.
+/// Storage shape of a file's tensor: four axes are NCHW, two a matrix, one a vector of channels; the last two
+/// lie in storage as they lie in the file.
 pub fn shape_of(file: &[usize]) -> Result<Shape> {
     match *file {
         [n, c, h, w] => Ok(Shape::new(n, h, w, c)),
@@ -147,7 +150,8 @@ impl<'a> Judge<'a> {
     /// # Errors
     /// If the file has no such tensor.
     pub fn compare_stored(&mut self, name: &str, shape: Shape, got: &[f32]) -> Result<()> {
-        self.compare(name, &Layout::Tensor(shape).from_storage(got))
+        let is_picture = self.file.tensor(self.case, name)?.shape.len() == 4;
+        if is_picture { self.compare(name, &Layout::Tensor(shape).from_storage(got)) } else { self.compare(name, got) }
     }
 
     /// True if everything that the case expects was compared and near enough.

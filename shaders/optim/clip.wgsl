@@ -1,0 +1,24 @@
+// Norm of all gradients, second stage: the norm (x) and the factor that holds it to a limit (y).
+//
+// One workgroup. Traffic: small.
+
+import package::shared::tree::tree_sum;
+
+struct Params { shares: u32, limit: f32 }
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read_write> clip: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> partial: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) lane: u32) {
+    var sum = vec4<f32>(0.0);
+    for (var s = lane; s < p.shares; s += 64u) {
+        sum += partial[s];
+    }
+    let all = tree_sum(sum, lane);
+    if lane == 0u {
+        let norm = sqrt(max(all.x + all.y + all.z + all.w, 1e-37));
+        clip[0] = vec4<f32>(norm, min(1.0, p.limit / (norm + 1e-6)), 0.0, 0.0);
+    }
+}
