@@ -18,6 +18,7 @@ mod conv2d;
 mod conv2d_weight_grad;
 mod conv_transpose2d;
 mod loss;
+mod optim;
 mod reduce;
 
 /// One device for all tests: own limits and trusted shaders.

@@ -6,5 +6,6 @@ pub mod gpu;
 pub mod graph;
 pub mod loss;
 pub mod ops;
+pub mod optim;
 
 pub use error::{Error, Result};

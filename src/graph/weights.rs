@@ -295,17 +295,17 @@ impl Weights {
     }
 
     fn set_at(&self, index: usize, file: &[f32]) {
-        let layout = &self.params[index].layout;
-        let stored = pad_channels(layout.shape(), &layout.to_storage(file));
-        let (buffer, offset) = (self.buffer_of(index), self.places[index].offset);
-        self.context.queue.write_buffer(buffer, offset, bytemuck::cast_slice(&stored));
+        self.write_at(self.buffer_of(index), index, file);
     }
 
-    /// Sets a parameter from numbers in PyTorch's order.
-    ///
-    /// # Errors
-    /// [`Error::Check`] if there is no such parameter or the count differs.
-    pub fn set(&self, name: &str, file: &[f32]) -> Result<()> {
+    fn write_at(&self, buffer: &wgpu::Buffer, index: usize, file: &[f32]) {
+        let layout = &self.params[index].layout;
+        let stored = pad_channels(layout.shape(), &layout.to_storage(file));
+        self.context.queue.write_buffer(buffer, self.places[index].offset, bytemuck::cast_slice(&stored));
+    }
+
+    /// Index of a parameter, or kept buffer, that holds as many numbers as `file`.
+    fn find_for(&self, name: &str, file: &[f32]) -> Result<usize> {
         let index = self.find(name)?;
         let layout = &self.params[index].layout;
         if file.len() != layout.count() {
@@ -315,6 +315,15 @@ impl Weights {
                 file.len()
             )));
         }
+        Ok(index)
+    }
+
+    /// Sets a parameter from numbers in PyTorch's order.
+    ///
+    /// # Errors
+    /// [`Error::Check`] if there is no such parameter or the count differs.
+    pub fn set(&self, name: &str, file: &[f32]) -> Result<()> {
+        let index = self.find_for(name, file)?;
         self.set_at(index, file);
         Ok(())
     }
@@ -342,6 +351,30 @@ impl Weights {
         let place = self.places[index];
         let bytes = self.context.read(&arenas.buffers[place.arena], place.offset, place.bytes)?;
         Ok(unpack(&self.params[index].layout, &bytes, Place { offset: 0, ..place }))
+    }
+
+    /// Sets one parameter-shaped tensor in buffers laid out like the values, from numbers in PyTorch's order.
+    ///
+    /// # Errors
+    /// [`Error::Check`] if there is no such trained parameter or the count differs.
+    pub fn write_like(&self, arenas: &Arenas, name: &str, file: &[f32]) -> Result<()> {
+        let index = self.find_for(name, file)?;
+        let buffer = arenas.buffers.get(self.places[index].arena).filter(|_| self.params[index].trained);
+        let buffer = buffer.ok_or_else(|| Error::Check(format!("{name} is no trained parameter")))?;
+        self.write_at(buffer, index, file);
+        Ok(())
+    }
+
+    /// Reads buffers laid out like the values back: for each trained parameter its name and numbers in
+    /// PyTorch's order.
+    ///
+    /// # Errors
+    /// As [`Context::read`].
+    pub fn export_like(&self, arenas: &Arenas) -> Result<Vec<(String, Vec<f32>)>> {
+        let bytes = arenas.download(&self.context)?;
+        let trained = self.params.iter().zip(&self.places).filter(|(param, _)| param.trained);
+        let each = trained.map(|(p, place)| (p.name.clone(), unpack(&p.layout, &bytes[place.arena], *place)));
+        Ok(each.collect())
     }
 
     /// The buffer range of a parameter, gradient or kept buffer.

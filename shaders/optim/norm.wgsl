@@ -1,0 +1,28 @@
+// Norm of all gradients, first stage: sum of squares of each share of one arena.
+//
+// A workgroup walks every `shares`-th block of 64 vec4; padding lanes hold zero. Traffic: gradients read
+// once.
+
+import package::shared::tree::tree_sum;
+
+struct Params { size: u32, shares: u32, first: u32 }
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read_write> partial: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> gradient: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let share = group.x + group.y * groups.x;
+    if share >= p.shares { return; }
+    var sum = vec4<f32>(0.0);
+    for (var i = share * 64u + lane; i < p.size; i += p.shares * 64u) {
+        sum = fma(gradient[i], gradient[i], sum);
+    }
+    let all = tree_sum(sum, lane);
+    if lane == 0u { partial[p.first + share] = all; }
+}

@@ -1,0 +1,166 @@
+//! Optimisers: the whole update of all parameters in one dispatch an arena, clipping by norm included,
+//! without a look from the host.
+
+mod adam;
+mod clip;
+mod nadam;
+mod pass;
+mod schedule;
+mod sgd;
+mod spec;
+mod state;
+
+use std::sync::Arc;
+
+pub use adam::{Adam, Moments};
+pub use nadam::NAdam;
+pub use schedule::Schedule;
+pub use sgd::Sgd;
+pub use spec::{Method, OptimSpec, spec_from_attrs};
+pub use state::OptimState;
+
+use crate::{
+    Error, Result,
+    gpu::{Variant, Word},
+    graph::{Arenas, Weights},
+};
+use clip::Clip;
+use pass::Pass;
+
+/// An optimiser with its state, bound to the parameters and gradients of one session.
+pub struct Optimizer {
+    weights: Arc<Weights>,
+    spec: OptimSpec,
+    clip: Option<Clip>,
+    /// One an arena, with its size in vec4.
+    updates: Vec<(Pass, usize)>,
+    /// Names as in PyTorch, and buffers laid out like the parameters.
+    moments: Vec<(&'static str, Arenas)>,
+    step: u64,
+    mu_product: f64,
+}
+
+impl Optimizer {
+    /// Allocates the state, all zero, and binds it with the parameters and `gradients` (those of the
+    /// session that computes them).
+    ///
+    /// # Errors
+    /// [`Error::Config`] for settings that cannot work, [`Error::Check`] for gradients of other parameters,
+    /// [`Error::OutOfMemory`] if the device has no room.
+    pub fn new(weights: &Arc<Weights>, gradients: &Arenas, spec: OptimSpec) -> Result<Self> {
+        spec.validate()?;
+        let sizes = |arenas: &Arenas| arenas.buffers.iter().map(wgpu::Buffer::size).collect::<Vec<_>>();
+        if sizes(gradients) != sizes(&weights.values) {
+            return Err(Error::Check("the gradients are not of these parameters".into()));
+        }
+        let (context, values) = (&weights.context, &weights.values);
+        let names: &[&'static str] = match spec.method {
+            Method::Sgd(Sgd { momentum: 0.0, .. }) => &[],
+            Method::Sgd(_) => &["momentum_buffer"],
+            Method::Adam(Adam { amsgrad: true, .. }) => &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"],
+            Method::Adam(_) | Method::NAdam(_) => &["exp_avg", "exp_avg_sq"],
+        };
+        let moments: Vec<_> =
+            names.iter().map(|name| Ok((*name, weights.like_values(name)?))).collect::<Result<_>>()?;
+        let clip = spec.clip_norm.map(|limit| Clip::new(context, gradients, limit)).transpose()?;
+        let variant = match spec.method {
+            Method::Sgd(s) => Variant::new("optim/sgd")
+                .feature("momentum", s.momentum != 0.0)
+                .feature("nesterov", s.nesterov),
+            Method::Adam(a) => Variant::new("optim/adam").feature("amsgrad", a.amsgrad),
+            Method::NAdam(_) => Variant::new("optim/adam"),
+        };
+        let variant = variant
+            .feature("clip_norm", spec.clip_norm.is_some())
+            .feature("clip_value", spec.clip_value.is_some());
+        let mut optimizer = Self {
+            weights: weights.clone(),
+            spec,
+            clip: None,
+            updates: Vec::new(),
+            moments,
+            step: 0,
+            mu_product: 1.0,
+        };
+        let factors = optimizer.factors(1, 0.0);
+        for (i, (value, gradient)) in values.buffers.iter().zip(&gradients.buffers).enumerate() {
+            let mut buffers = vec![value, gradient];
+            buffers.extend(optimizer.moments.iter().map(|(_, arenas)| &arenas.buffers[i]));
+            buffers.extend(clip.as_ref().map(|c| &c.outcome));
+            let size = vec4s(value);
+            let pass = Pass::new(context, &variant, &with_size(size, &factors), &buffers, size)?;
+            optimizer.updates.push((pass, size));
+        }
+        optimizer.clip = clip;
+        Ok(optimizer)
+    }
+
+    /// The settings.
+    pub fn spec(&self) -> &OptimSpec {
+        &self.spec
+    }
+
+    /// Steps taken.
+    pub fn steps(&self) -> u64 {
+        self.step
+    }
+
+    /// Records one step with learning rate `lr`: clipping, then the update.
+    ///
+    /// The step's factors are written to the device at once, so what is recorded must be submitted before
+    /// the next call; one submission holds one step.
+    pub fn step(&mut self, encoder: &mut wgpu::CommandEncoder, lr: f32) {
+        self.step += 1;
+        if let Method::NAdam(n) = self.spec.method {
+            self.mu_product = n.product(self.step, self.mu_product);
+        }
+        let factors = self.factors(self.step, f64::from(lr));
+        let descriptor = wgpu::ComputePassDescriptor { label: Some("optimiser"), timestamp_writes: None };
+        let mut pass = encoder.begin_compute_pass(&descriptor);
+        if let Some(clip) = &self.clip {
+            clip.record(&mut pass);
+        }
+        for (update, size) in &self.updates {
+            update.set(&self.weights.context.queue, &with_size(*size, &factors));
+            update.record(&mut pass);
+        }
+    }
+
+    /// Uniform members after the size.
+    fn factors(&self, step: u64, lr: f64) -> Vec<(&'static str, Word)> {
+        let bound = self.spec.clip_value.unwrap_or(0.0);
+        match &self.spec.method {
+            Method::Sgd(s) => s.factors(step, lr, bound),
+            Method::Adam(a) => a.factors(step, lr, bound),
+            Method::NAdam(n) => n.factors(step, lr, self.mu_product, bound),
+        }
+    }
+
+    /// Norm of the gradients of the last step before clipping; none where gradients are not clipped by norm.
+    /// Waits for the device.
+    ///
+    /// # Errors
+    /// As [`crate::gpu::Context::read`].
+    pub fn grad_norm(&self) -> Result<Option<f32>> {
+        let Some(buffer) = self.norm_buffer() else { return Ok(None) };
+        let bytes = self.weights.context.read(buffer, 0, 4)?;
+        Ok(Some(bytemuck::pod_read_unaligned(&bytes)))
+    }
+
+    /// The buffer that holds the norm as its first f32, for a log that is read without waiting.
+    pub fn norm_buffer(&self) -> Option<&wgpu::Buffer> {
+        self.clip.as_ref().map(|c| &c.outcome)
+    }
+}
+
+fn vec4s(buffer: &wgpu::Buffer) -> usize {
+    (buffer.size() / 16) as usize
+}
+
+fn words<const N: usize>(members: [(&'static str, f64); N]) -> Vec<(&'static str, Word)> {
+    members.into_iter().map(|(name, v)| (name, Word::F(v as f32))).collect()
+}
+
+fn with_size(size: usize, factors: &[(&'static str, Word)]) -> Vec<(&'static str, Word)> {
+    std::iter::once(("size", size.into())).chain(factors.iter().copied()).collect()
+}
