@@ -146,7 +146,7 @@ fn right_predictions_cost_next_to_nothing() {
 #[test]
 fn nothing_there_and_nothing_found() {
     let shape = Shape::new(2, 3, 5, 2);
-    let inputs = vec![Array::zeros(shape).map(|_| -200.0), Array::zeros(shape)];
+    let inputs = [Array::zeros(shape).map(|_| -200.0), Array::zeros(shape)];
     for op in [Overlap::dice(0.0), Overlap { scope: Scope::Image, ..Overlap::tversky(0.3, 0.7, 0.0) }] {
         let loss = value(op, &inputs[0], &inputs[1]);
         assert!((0.0..=1.0).contains(&loss), "{loss}");

@@ -24,6 +24,7 @@ mod matmul;
 mod pool;
 mod pool_grad;
 mod loss;
+mod optim;
 mod reduce;
 mod resize;
 mod resize_grad;

@@ -18,7 +18,9 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     }
     let all = tree_sum(sum, lane);
     if lane == 0u {
-        let norm = sqrt(max(all.x + all.y + all.z + all.w, 1e-37));
+        let squares = all.x + all.y + all.z + all.w;
+        // The root of zero may be computed through an infinity; NaN goes through, to be seen by the host.
+        let norm = select(sqrt(squares), 0.0, squares == 0.0);
         clip[0] = vec4<f32>(norm, min(1.0, p.limit / (norm + 1e-6)), 0.0, 0.0);
     }
 }

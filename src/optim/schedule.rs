@@ -57,7 +57,10 @@ impl Schedule {
             Self::InverseDecay { base, decay } => base / (1.0 + decay * t as f64),
             Self::Step { base, step_size, gamma } => base * gamma.powf((t / step_size.max(1)) as f64),
             Self::Cosine { base, end, steps } => end + (base - end) * 0.5 * (1.0 + (PI * part(steps)).cos()),
-            Self::Linear { base, end, steps } => base + (end - base) * part(steps),
+            Self::Linear { base, end, steps } => {
+                let x = part(steps);
+                base * (1.0 - x) + end * x
+            }
         }
     }
 
