@@ -26,6 +26,7 @@ mod pool_grad;
 mod reduce;
 mod resize;
 mod resize_grad;
+mod samples;
 mod slice;
 mod softmax;
 
