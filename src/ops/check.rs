@@ -43,13 +43,9 @@ impl Distance {
             let d = (g - w).abs();
             let allowed = tolerance.atol + tolerance.rtol * w.abs();
             let ratio = if d == 0.0 { 0.0 } else { d / allowed };
-            // NaN compares false, so the negated form catches it.
-            if !(d <= distance.max_abs) {
-                distance.max_abs = if d.is_nan() { f64::INFINITY } else { d };
-            }
-            if !(ratio <= distance.ratio) {
-                distance.ratio = if ratio.is_nan() { f64::INFINITY } else { ratio };
-            }
+            let worse = |new: f64, old: f64| if new.is_nan() { f64::INFINITY } else { old.max(new) };
+            distance.max_abs = worse(d, distance.max_abs);
+            distance.ratio = worse(ratio, distance.ratio);
         }
         distance
     }
@@ -240,7 +236,8 @@ impl Sample {
     fn judge(&self, got: &[f64], want: &[f64], what: &str) -> Result<Distance> {
         let distance = Distance::between(got, want, self.tolerance(want));
         if distance.ratio > 1.0 {
-            let at = got.iter().zip(want).position(|(g, w)| !((g - w).abs() < distance.max_abs)).unwrap_or(0);
+            let worst = |(g, w): (&f64, &f64)| (g - w).is_nan() || (g - w).abs() >= distance.max_abs;
+            let at = got.iter().zip(want).position(worst).unwrap_or(0);
             return Err(Error::Check(format!(
                 "{} ({}), {what}: number {at} is {:?}, should be {:?}; {:.3} times the tolerance",
                 self.op.name(),

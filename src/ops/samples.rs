@@ -220,9 +220,11 @@ fn linear() -> Vec<Sample> {
         let params: Vec<usize> = (1..used).collect();
         Sample::new(label, Linear { bias, act }, &shapes[..used]).params(&params)
     };
-    vec![of(true, Act::Relu, ODD, 10), of(false, Act::Identity, Shape::new(3, 1, 1, 6), 1), {
-        of(true, Act::Sigmoid, TINY, 13)
-    }]
+    vec![
+        of(true, Act::Relu, ODD, 10),
+        of(false, Act::Identity, Shape::new(3, 1, 1, 6), 1),
+        of(true, Act::Sigmoid, TINY, 13),
+    ]
 }
 
 fn matmul() -> Vec<Sample> {
