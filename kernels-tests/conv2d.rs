@@ -1,36 +1,10 @@
 use gyre::{
     graph::{Operator, Shape},
-    ops::{Act, Conv2d, Geometry, check::Sample},
+    ops::{Act, Conv2d, Geometry, check::Sample, samples},
 };
 
 fn sample(label: &str, op: Conv2d, x: Shape, out: usize) -> Sample {
-    let g = op.geometry;
-    let rows = if g.groups > 1 { x.c / g.groups } else { 4 * x.c4() };
-    let mut shapes = vec![x, Shape::new(g.kernel[0], g.kernel[1], rows, out)];
-    let mut params = vec![1];
-    if op.bias {
-        shapes.push(Shape::channels(out));
-        params.push(2);
-    }
-    let s = Sample::new(format!("{label} {x} to {out}, {g:?}"), op, &shapes).params(&params);
-    clear_padding_rows(s, 1, g.groups == 1, &[x.c])
-}
-
-/// The rows of a dense weight that pad the input channels hold zero, as the importer leaves them.
-pub fn clear_padding_rows(mut s: Sample, weight: usize, dense: bool, sources: &[usize]) -> Sample {
-    if !dense {
-        return s;
-    }
-    let real: Vec<bool> =
-        sources.iter().flat_map(|c| (0..c.next_multiple_of(4)).map(move |i| i < *c)).collect();
-    let w = &mut s.inputs[weight];
-    let (rows, cols) = (w.shape.w, w.shape.c);
-    for (i, v) in w.data.iter_mut().enumerate() {
-        if !real[i / cols % rows] {
-            *v = 0.0;
-        }
-    }
-    s
+    samples::conv2d(label, op, &[x], out)
 }
 
 #[test]
@@ -81,12 +55,9 @@ fn grouped_and_depthwise() {
 #[test]
 fn two_sources() {
     let op = Conv2d { sources: 2, bias: true, ..Conv2d::new(Geometry::square(3, 1, 1)) };
-    for (a, b) in [(5usize, 3usize), (4, 8), (1, 13)] {
+    for (a, b) in [(5, 3), (4, 8), (1, 13)] {
         let x = Shape::new(2, 6, 10, a);
-        let rows = a.next_multiple_of(4) + b.next_multiple_of(4);
-        let shapes = [x, x.with_c(b), Shape::new(3, 3, rows, 6), Shape::channels(6)];
-        let s = Sample::new(format!("sources {a} {b}"), op.clone(), &shapes).params(&[2, 3]);
-        crate::both([clear_padding_rows(s, 2, true, &[a, b])]);
+        crate::both([samples::conv2d("two sources", op.clone(), &[x, x.with_c(b)], 6)]);
     }
 }
 
@@ -102,11 +73,8 @@ fn epilogues() {
     ] {
         crate::both([sample(op.act.name(), op, x, out)]);
     }
-    let c = Shape::channels(7);
     let op = Conv2d { bias: true, norm: Some(1e-5), residual: true, act: Act::Silu, ..Conv2d::new(g) };
-    let shapes = [x, Shape::new(3, 3, 8, 7), c, c, c, c, c, x.with_c(7)];
-    let s = Sample::new("norm and residual", op, &shapes).with(6, |v| v.abs() + 0.5);
-    crate::forward([clear_padding_rows(s, 1, true, &[6])]);
+    crate::forward([sample("norm and residual", op, x, 7)]);
 }
 
 #[test]

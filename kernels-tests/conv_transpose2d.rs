@@ -1,20 +1,10 @@
 use gyre::{
     graph::{Operator, Shape},
-    ops::{Act, ConvTranspose2d, Geometry, check::Sample},
+    ops::{Act, ConvTranspose2d, Geometry, check::Sample, samples},
 };
 
 fn sample(op: ConvTranspose2d, x: Shape, out: usize) -> Sample {
-    let g = op.geometry;
-    let rows = if g.groups > 1 { out / g.groups } else { out.next_multiple_of(4) };
-    let mut shapes = vec![x, Shape::new(g.kernel[0], g.kernel[1], rows, x.c)];
-    let mut params = vec![1];
-    if op.bias {
-        shapes.push(Shape::channels(out));
-        params.push(2);
-    }
-    let op = ConvTranspose2d { channels: out, ..op };
-    let s = Sample::new(format!("{op:?} {x} to {out}"), op, &shapes).params(&params);
-    super::conv2d::clear_padding_rows(s, 1, g.groups == 1, &[out])
+    samples::conv_transpose2d("any", op, x, out)
 }
 
 #[test]

@@ -28,6 +28,7 @@ mod optim;
 mod reduce;
 mod resize;
 mod resize_grad;
+mod samples;
 mod slice;
 mod softmax;
 

@@ -1,7 +1,7 @@
 //! Comparison of an operator's kernels with its CPU twin, and of its gradient rule with finite differences.
 //! The tests and `gyre doctor` use the same.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -43,13 +43,9 @@ impl Distance {
             let d = (g - w).abs();
             let allowed = tolerance.atol + tolerance.rtol * w.abs();
             let ratio = if d == 0.0 { 0.0 } else { d / allowed };
-            // NaN compares false, so the negated form catches it.
-            if !(d <= distance.max_abs) {
-                distance.max_abs = if d.is_nan() { f64::INFINITY } else { d };
-            }
-            if !(ratio <= distance.ratio) {
-                distance.ratio = if ratio.is_nan() { f64::INFINITY } else { ratio };
-            }
+            let worse = |new: f64, old: f64| if new.is_nan() { f64::INFINITY } else { old.max(new) };
+            distance.max_abs = worse(d, distance.max_abs);
+            distance.ratio = worse(ratio, distance.ratio);
         }
         distance
     }
@@ -68,8 +64,21 @@ pub struct Sample {
     pub params: Vec<usize>,
     /// Inputs that have no gradient (targets, seeds, running statistics).
     pub constants: Vec<usize>,
+    /// The operator has no gradient, or not one that differences of the twin would show.
+    pub forward_only: bool,
     /// Relative tolerance; the absolute one is a fifth of it times the largest number.
     pub rtol: f64,
+}
+
+/// A graph of one operator with its gradient.
+struct GradientGraph {
+    graph: Graph,
+    /// Inputs of the operator.
+    vars: Vec<Var>,
+    /// Stands for the gradient of the first output.
+    seed: Var,
+    /// Gradients of the inputs that are neither parameters nor constants, with their numbers.
+    plain: Vec<(usize, Option<Var>)>,
 }
 
 impl Sample {
@@ -82,7 +91,8 @@ impl Sample {
             .iter()
             .map(|s| Array::from_fn(*s, |_, _, _, _| f64::from(rng.random_range(-2.0f32..2.0))))
             .collect();
-        Self { label, op: Arc::new(op), inputs, params: Vec::new(), constants: Vec::new(), rtol: 1e-4 }
+        let (params, constants) = (Vec::new(), Vec::new());
+        Self { label, op: Arc::new(op), inputs, params, constants, forward_only: false, rtol: 1e-4 }
     }
 
     /// Marks inputs as parameters.
@@ -96,6 +106,29 @@ impl Sample {
     #[must_use]
     pub fn constants(mut self, constants: &[usize]) -> Self {
         self.constants = constants.to_vec();
+        self
+    }
+
+    /// Marks the outputs alone as worth checking.
+    #[must_use]
+    pub fn forward_only(mut self) -> Self {
+        self.forward_only = true;
+        self
+    }
+
+    /// Sets the rows of a dense weight that pad the input channels of each source to zero, as the importer
+    /// leaves them.
+    #[must_use]
+    pub fn clear_padding_rows(mut self, weight: usize, sources: &[usize]) -> Self {
+        let real: Vec<bool> =
+            sources.iter().flat_map(|c| (0..c.next_multiple_of(4)).map(move |i| i < *c)).collect();
+        let w = &mut self.inputs[weight];
+        let (rows, cols) = (w.shape.w, w.shape.c);
+        for (i, v) in w.data.iter_mut().enumerate() {
+            if !real.get(i / cols % rows).copied().unwrap_or(true) {
+                *v = 0.0;
+            }
+        }
         self
     }
 
@@ -119,11 +152,37 @@ impl Sample {
         Tolerance { rtol: self.rtol, atol: (0.2 * self.rtol * largest).max(1e-7) }
     }
 
-    /// Runs the kernels on poisoned memory and compares all outputs and updated inputs with the twin.
+    /// [`Self::check_forward`], and [`Self::check_gradient`] unless marked as forward only; returns the worse.
     ///
     /// # Errors
-    /// [`Error::Check`] with the worst tensor if one is too far; whatever the device raises.
-    pub fn check_forward(&self, context: &Arc<Context>) -> Result<Distance> {
+    /// As those.
+    pub fn check(&self, context: &Arc<Context>) -> Result<Distance> {
+        let forward = self.check_forward(context)?;
+        if self.forward_only {
+            return Ok(forward);
+        }
+        let gradient = self.check_gradient(context)?;
+        Ok(if gradient.ratio > forward.ratio { gradient } else { forward })
+    }
+
+    /// Names of the shader files that [`Self::check`] runs.
+    ///
+    /// # Errors
+    /// What building or lowering the graphs raises.
+    pub fn shaders(&self, context: &Context) -> Result<BTreeSet<&'static str>> {
+        let mut graphs = vec![self.forward_graph()?.0];
+        if !self.forward_only {
+            graphs.push(self.gradient_graph()?.graph);
+        }
+        let mut files = BTreeSet::new();
+        for graph in graphs {
+            files.extend(Plan::new(&graph, context)?.passes.iter().map(|p| p.dispatch.variant.file));
+        }
+        Ok(files)
+    }
+
+    /// The graph of the operator alone, its inputs, and what it makes or changes.
+    fn forward_graph(&self) -> Result<(Graph, Vec<Var>, Vec<Var>)> {
         let mut graph = Graph::new();
         let vars: Vec<Var> = self
             .inputs
@@ -134,6 +193,15 @@ impl Sample {
         let mut results = graph.push(self.op.clone(), &vars)?;
         results.extend(self.op.updates().iter().map(|i| vars[*i]));
         results.iter().for_each(|v| graph.output(*v));
+        Ok((graph, vars, results))
+    }
+
+    /// Runs the kernels on poisoned memory and compares all outputs and updated inputs with the twin.
+    ///
+    /// # Errors
+    /// [`Error::Check`] with the worst tensor if one is too far; whatever the device raises.
+    pub fn check_forward(&self, context: &Arc<Context>) -> Result<Distance> {
+        let (graph, vars, results) = self.forward_graph()?;
         let session = self.session(context, &graph, &vars)?;
         session.run();
         let mut worst = Distance::default();
@@ -168,7 +236,8 @@ impl Sample {
     fn judge(&self, got: &[f64], want: &[f64], what: &str) -> Result<Distance> {
         let distance = Distance::between(got, want, self.tolerance(want));
         if distance.ratio > 1.0 {
-            let at = got.iter().zip(want).position(|(g, w)| !((g - w).abs() < distance.max_abs)).unwrap_or(0);
+            let worst = |(g, w): (&f64, &f64)| (g - w).is_nan() || (g - w).abs() >= distance.max_abs;
+            let at = got.iter().zip(want).position(worst).unwrap_or(0);
             return Err(Error::Check(format!(
                 "{} ({}), {what}: number {at} is {:?}, should be {:?}; {:.3} times the tolerance",
                 self.op.name(),
@@ -196,11 +265,7 @@ impl Sample {
         Ok(session)
     }
 
-    /// Compares the gradient, as built and run on the device, with central differences of the twin.
-    ///
-    /// # Errors
-    /// As [`Self::check_forward`].
-    pub fn check_gradient(&self, context: &Arc<Context>) -> Result<Distance> {
+    fn gradient_graph(&self) -> Result<GradientGraph> {
         let mut graph = Graph::new();
         let var = |graph: &mut Graph, i: usize| {
             let shape = self.inputs[i].shape;
@@ -211,32 +276,43 @@ impl Sample {
         };
         let vars: Vec<Var> = (0..self.inputs.len()).map(|i| var(&mut graph, i)).collect();
         let outputs = graph.push(self.op.clone(), &vars)?;
-        let wanted: Vec<usize> = (0..vars.len()).filter(|i| !self.constants.contains(i)).collect();
-        let plain: Vec<Var> = wanted.iter().filter(|i| !self.params.contains(i)).map(|i| vars[*i]).collect();
-        let seed_shape = graph.shape(outputs[0]);
-        let seed = graph.input("seed", seed_shape);
-        let grads = graph.backward(outputs[0], seed, &plain, add)?;
+        let plain: Vec<usize> =
+            (0..vars.len()).filter(|i| !self.constants.contains(i) && !self.params.contains(i)).collect();
+        let Some(&y) = outputs.first() else {
+            return Err(Error::shape(self.op.name(), "has no output to differentiate"));
+        };
+        let seed = graph.input("seed", graph.shape(y));
+        let wrt: Vec<Var> = plain.iter().map(|i| vars[*i]).collect();
+        let grads = graph.backward(y, seed, &wrt, add)?;
         grads.iter().flatten().for_each(|v| graph.output(*v));
+        Ok(GradientGraph { graph, vars, seed, plain: plain.into_iter().zip(grads).collect() })
+    }
+
+    /// Compares the gradient, as built and run on the device, with central differences of the twin.
+    ///
+    /// # Errors
+    /// As [`Self::check_forward`].
+    pub fn check_gradient(&self, context: &Arc<Context>) -> Result<Distance> {
+        let GradientGraph { graph, vars, seed, plain } = self.gradient_graph()?;
         let session = self.session(context, &graph, &vars)?;
-        let cotangent = Array::from_fn(seed_shape, |n, y, x, c| {
+        let cotangent = Array::from_fn(graph.shape(seed), |n, y, x, c| {
             ((n * 7 + y * 5 + x * 3 + c * 11) % 13) as f64 / 6.5 - 0.9
         });
         session.write(seed, &cotangent.data.iter().map(|v| *v as f32).collect::<Vec<_>>())?;
         session.run();
         let mut worst = Distance::default();
-        for i in wanted {
+        let params = self.params.iter().map(|i| (*i, None));
+        for (i, var) in params.chain(plain) {
             let want = self.difference_quotients(i, &cotangent);
             let what = format!("gradient of input {i}");
-            let got: Vec<f64> = if self.params.contains(&i) {
+            let distance = if self.params.contains(&i) {
                 let gradients = session.gradients().ok_or_else(|| Error::Check("no gradients".into()))?;
                 let nchw = session.read_gradient(gradients, &format!("p{i}"))?;
-                from_nchw(self.inputs[i].shape, &nchw)
+                self.judge(&from_nchw(self.inputs[i].shape, &nchw), &want, &what)?
             } else {
-                let at = plain.iter().position(|v| *v == vars[i]).unwrap_or_default();
-                let var = grads[at].ok_or_else(|| Error::Check(format!("{what} was not built")))?;
-                session.read(var)?.into_iter().map(f64::from).collect()
+                let var = var.ok_or_else(|| Error::Check(format!("{what} was not built")))?;
+                self.compare(&session, var, &want, &what)?
             };
-            let distance = self.judge(&got, &want, &what)?;
             worst = if distance.ratio > worst.ratio { distance } else { worst };
         }
         Ok(worst)

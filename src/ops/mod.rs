@@ -21,6 +21,7 @@ mod random;
 mod reduce;
 mod resize;
 mod resize_grad;
+pub mod samples;
 mod slice;
 mod softmax;
 

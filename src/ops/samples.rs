@@ -1,4 +1,305 @@
-//! x
-use super::check::Sample;
-/// x
-pub fn samples() -> Vec<Sample> { Vec::new() }
+//! A few awkward samples of every operator, which together run every kernel: what `gyre doctor` tries on a
+//! device. The tests under `kernels-tests/` try many more.
+
+use super::{
+    Act, Activation, BatchNorm, BatchNormGrad, Binary, BinaryKind, Broadcast, Concat, Conv2d,
+    Conv2dWeightGrad, ConvTranspose2d, Dropout, Geometry, Join, Keep, Linear, Matmul, Pool, PoolGrad, Reduce,
+    Resize, ResizeGrad, Slice, Softmax, WORDS, check::Sample,
+};
+use crate::graph::{Operator, Shape};
+
+/// Two to seven samples of every operator, in the order of their names.
+pub fn samples() -> Vec<Sample> {
+    [
+        activation(),
+        batch_norm(),
+        batch_norm_grad(),
+        binary(),
+        broadcast(),
+        concat(),
+        conv2ds(),
+        conv2d_weight_grad(),
+        conv_transpose2ds(),
+        dropout(),
+        linear(),
+        matmul(),
+        pool(),
+        pool_grad(),
+        reduce(),
+        resize(),
+        resize_grad(),
+        slice(),
+        softmax(),
+    ]
+    .concat()
+}
+
+/// Three pictures of odd size with 13 channels: nothing divides anything.
+const ODD: Shape = Shape::new(3, 5, 7, 13);
+/// One number.
+const TINY: Shape = Shape::SCALAR;
+
+/// A convolution of `sources` to `out` channels, the weight and bias as parameters; forward only where a
+/// batch norm is folded in.
+pub fn conv2d(label: &str, op: Conv2d, sources: &[Shape], out: usize) -> Sample {
+    let (g, x) = (op.geometry, sources[0]);
+    let dense = g.groups == 1;
+    let rows = if dense { sources.iter().map(|s| 4 * s.c4()).sum() } else { x.c / g.groups };
+    let weight = sources.len();
+    let mut shapes = sources.to_vec();
+    shapes.push(Shape::new(g.kernel[0], g.kernel[1], rows, out));
+    let mut params = vec![weight];
+    if op.bias {
+        params.push(shapes.len());
+        shapes.push(Shape::channels(out));
+    }
+    let norm = op.norm.map(|_| shapes.len());
+    if norm.is_some() {
+        shapes.extend([Shape::channels(out); 4]);
+    }
+    if op.residual {
+        let [h, w] = g.output(x.h, x.w).unwrap_or_default();
+        shapes.push(Shape { h, w, c: out, ..x });
+    }
+    let label = format!("{label}, {sources:?} to {out}, {g:?}");
+    let mut sample = Sample::new(label, op, &shapes).params(&params);
+    if dense {
+        let channels: Vec<usize> = sources.iter().map(|s| s.c).collect();
+        sample = sample.clear_padding_rows(weight, &channels);
+    }
+    match norm {
+        Some(first) => sample.with(first + 3, positive).forward_only(),
+        None => sample,
+    }
+}
+
+/// A transposed convolution of x to `out` channels, the weight and bias as parameters.
+pub fn conv_transpose2d(label: &str, op: ConvTranspose2d, x: Shape, out: usize) -> Sample {
+    let g = op.geometry;
+    let rows = if g.groups > 1 { out / g.groups } else { out.next_multiple_of(4) };
+    let mut shapes = vec![x, Shape::new(g.kernel[0], g.kernel[1], rows, x.c)];
+    let mut params = vec![1];
+    if op.bias {
+        shapes.push(Shape::channels(out));
+        params.push(2);
+    }
+    let op = ConvTranspose2d { channels: out, ..op };
+    let sample = Sample::new(format!("{label}, {op:?} {x} to {out}"), op, &shapes).params(&params);
+    if g.groups == 1 { sample.clear_padding_rows(1, &[out]) } else { sample }
+}
+
+/// Variances.
+fn positive(v: f64) -> f64 {
+    v.abs() + 0.5
+}
+
+fn activation() -> Vec<Sample> {
+    let of = |act: Act| Sample::new(act.name(), Activation::new(act), &[ODD]).with(0, |v| 4.0 * v);
+    let far = Sample::new("far from zero", Activation::new(Act::Softplus), &[ODD]).with(0, |v| 60.0 * v);
+    let mut all: Vec<Sample> = [Act::Relu6, Act::Hardswish, Act::Silu, Act::Tanh].map(of).into();
+    all.push(far.forward_only());
+    all
+}
+
+fn batch_norm() -> Vec<Sample> {
+    let of = |train: bool, act: Act, join: Join, x: Shape| {
+        let c = Shape::channels(x.c);
+        let mut shapes = vec![x, c, c, c, c];
+        shapes.extend((join != Join::None).then_some(x));
+        let op = BatchNorm { act, join, ..BatchNorm::new(train, 1e-5, 0.1) };
+        let label = format!("train {train}, {}, {join:?}, {x}", act.name());
+        Sample::new(label, op, &shapes).params(&[1, 2]).constants(&[3, 4]).with(4, positive).rtol(2e-4)
+    };
+    let offset = of(true, Act::Identity, Join::None, Shape::new(2, 16, 16, 5));
+    vec![
+        of(true, Act::Relu, Join::Before, ODD),
+        of(true, Act::Sigmoid, Join::After, Shape::new(3, 3, 4, 1)),
+        of(false, Act::Identity, Join::None, Shape::new(3, 1, 1, 6)),
+        offset.with(0, |v| v + 1000.0).rtol(1e-3).forward_only(),
+    ]
+}
+
+fn batch_norm_grad() -> Vec<Sample> {
+    let x = Shape::new(3, 4, 7, 6);
+    let of = |train: bool, joined: bool| {
+        let op = BatchNormGrad { train, act: Act::LeakyRelu(0.2), joined };
+        let c = Shape::channels(x.c);
+        let mut shapes = vec![x, x, Shape::new(1, 1, 2, x.c), c, c, c, c];
+        shapes.extend(joined.then_some(x));
+        Sample::new(format!("train {train}, joined {joined}"), op, &shapes).forward_only()
+    };
+    vec![of(true, false), of(true, true), of(false, false)]
+}
+
+fn binary() -> Vec<Sample> {
+    let of = |kind: BinaryKind, b: Shape| Sample::new(format!("{kind:?} {b}"), Binary::new(kind), &[ODD, b]);
+    vec![
+        of(BinaryKind::Add, ODD).params(&[0, 1]),
+        of(BinaryKind::Sub, Shape::new(3, 1, 1, 13)),
+        of(BinaryKind::Mul, Shape::new(3, 5, 7, 1)),
+        of(BinaryKind::Mul, Shape::channels(13)),
+        of(BinaryKind::Add, Shape::SCALAR),
+    ]
+}
+
+fn broadcast() -> Vec<Sample> {
+    let of = |x: Shape| Sample::new(format!("{x}"), Broadcast { to: ODD, scale: -0.5 }, &[x]);
+    [Shape::new(3, 1, 1, 13), Shape::new(3, 5, 7, 1), Shape::channels(13), Shape::SCALAR].map(of).into()
+}
+
+fn concat() -> Vec<Sample> {
+    let of = |channels: &[usize]| {
+        let shapes: Vec<Shape> = channels.iter().map(|c| ODD.with_c(*c)).collect();
+        Sample::new(format!("{channels:?}"), Concat, &shapes)
+    };
+    vec![of(&[8, 13]), of(&[1, 3, 2]), of(&[5, 4, 3, 2, 1, 1, 6])]
+}
+
+fn conv2ds() -> Vec<Sample> {
+    let same = Geometry::square(3, 1, 1);
+    let plain = Conv2d::new(same);
+    let uneven =
+        Geometry { pads: [0, 1, 2, 1], stride: [2, 1], dilation: [1, 2], ..Geometry::square(3, 1, 0) };
+    let x = Shape::new(2, 7, 9, 5);
+    let fused = Conv2d { bias: true, norm: Some(1e-5), residual: true, act: Act::Silu, ..plain.clone() };
+    let two = Conv2d { sources: 2, bias: true, act: Act::Relu, ..plain.clone() };
+    let residual = Conv2d { bias: true, residual: true, act: Act::Tanh, ..plain.clone() };
+    vec![
+        conv2d("dense", residual, &[x], 13),
+        conv2d("uneven", Conv2d::new(uneven), &[x], 7),
+        conv2d("one pixel", Conv2d { bias: true, ..plain }, &[Shape::new(3, 1, 1, 1)], 1),
+        conv2d("two sources", two, &[x, x.with_c(3)], 6),
+        conv2d("folded norm", fused, &[x], 7),
+        conv2d("grouped", Conv2d::new(Geometry::square(3, 2, 1).grouped(3)), &[x.with_c(9)], 12),
+        conv2d("depthwise", Conv2d { bias: true, ..Conv2d::new(same.grouped(13)) }, &[x.with_c(13)], 13),
+    ]
+}
+
+fn conv2d_weight_grad() -> Vec<Sample> {
+    let of = |label: &str, geometry: Geometry, first_row: usize, rows: usize| {
+        let (x, dy) = (Shape::new(2, 7, 9, 8), Shape::new(2, 7, 9, 8));
+        let op = Conv2dWeightGrad { geometry, first_row };
+        let [kh, kw] = geometry.kernel;
+        Sample::new(label, op, &[x, dy, Shape::new(kh, kw, rows, 8)]).forward_only()
+    };
+    let same = Geometry::square(3, 1, 1);
+    vec![
+        of("second source", same, 12, 20),
+        of("grouped", same.grouped(2), 0, 4),
+        of("depthwise", same.grouped(8), 0, 1),
+        of("one tap", Geometry::square(1, 1, 0), 0, 8),
+    ]
+}
+
+fn conv_transpose2ds() -> Vec<Sample> {
+    let of = |label: &str, geometry: Geometry, padding: [usize; 2], x: Shape, out: usize| {
+        let op = ConvTranspose2d { bias: true, ..ConvTranspose2d::new(geometry, padding) };
+        conv_transpose2d(label, op, x, out)
+    };
+    let odd = Geometry::square(3, 2, 1);
+    vec![
+        of("doubling", Geometry::square(2, 2, 0), [0, 0], Shape::new(3, 1, 1, 9), 5),
+        of("padded", odd, [1, 1], Shape::new(2, 5, 6, 4), 13),
+        of("grouped", odd.grouped(2), [0, 0], Shape::new(2, 4, 5, 6), 4),
+        of("depthwise", odd.grouped(5), [1, 1], Shape::new(2, 4, 6, 5), 5),
+    ]
+}
+
+fn dropout() -> Vec<Sample> {
+    let of = |p: f32, salt: u32, x: Shape| {
+        Sample::new(format!("{p} of {x}"), Dropout::new(p, salt), &[x, WORDS]).constants(&[1])
+    };
+    vec![of(0.5, 0, ODD), of(0.1, 3, Shape::new(2, 1, 1, 8)), of(0.9, 1, TINY)]
+}
+
+fn linear() -> Vec<Sample> {
+    let of = |bias: bool, act: Act, x: Shape, out: usize| {
+        let shapes = [x, Shape::new(1, 1, x.c, out), Shape::channels(out)];
+        let used = if bias { 3 } else { 2 };
+        let label = format!("bias {bias}, {}, {x} to {out}", act.name());
+        let params: Vec<usize> = (1..used).collect();
+        Sample::new(label, Linear { bias, act }, &shapes[..used]).params(&params)
+    };
+    vec![
+        of(true, Act::Relu, ODD, 10),
+        of(false, Act::Identity, Shape::new(3, 1, 1, 6), 1),
+        of(true, Act::Sigmoid, TINY, 13),
+    ]
+}
+
+fn matmul() -> Vec<Sample> {
+    let of = |a: [usize; 2], b: [usize; 2], ta: bool, tb: bool| {
+        let shapes = [Shape::new(1, 1, a[0], a[1]), Shape::new(1, 1, b[0], b[1])];
+        Sample::new(format!("{a:?} {b:?} {ta} {tb}"), Matmul::new(ta, tb), &shapes)
+    };
+    vec![
+        of([6, 13], [13, 9], false, false),
+        of([13, 6], [13, 9], true, false),
+        of([6, 13], [9, 13], false, true).params(&[1]),
+        of([13, 6], [9, 13], true, true),
+        of([1, 1], [1, 1], false, false),
+    ]
+}
+
+fn pool() -> Vec<Sample> {
+    let of = |pool: Pool, x: Shape| Sample::new(format!("{pool:?} {x}"), pool, &[x]);
+    vec![
+        of(Pool::max(2, 2, 0), ODD),
+        of(Pool::max(3, 2, 1), ODD),
+        of(Pool::average(3, 2, 1), ODD),
+        of(Pool::max(3, 2, 1), TINY),
+    ]
+}
+
+fn pool_grad() -> Vec<Sample> {
+    let ties = |pool: Pool| {
+        let input = ODD;
+        let y = pool.output(input).unwrap_or(input);
+        let op = PoolGrad { pool, input };
+        let mut sample = Sample::new(format!("ties {pool:?}"), op, &[y, input, y]).with(1, f64::round);
+        sample.inputs[2] = pool.twin(&sample.inputs[1..2]).swap_remove(0);
+        sample.forward_only()
+    };
+    vec![ties(Pool::max(2, 2, 0)), ties(Pool::max(3, 1, 1))]
+}
+
+fn reduce() -> Vec<Sample> {
+    let of = |keep: Keep| Sample::new(format!("{keep:?}"), Reduce::mean(keep, ODD), &[ODD]);
+    let mut all: Vec<Sample> =
+        [Keep::Channels, Keep::PictureChannels, Keep::Pixels, Keep::Nothing].map(of).into();
+    all.push(Sample::new("product", Reduce::sum_of_product(Keep::Channels), &[ODD, ODD]));
+    all
+}
+
+fn resize() -> Vec<Sample> {
+    let of = |op: Resize, x: Shape| Sample::new(format!("{op:?} {x}"), op, &[x]);
+    vec![
+        of(Resize::nearest([10, 3]), ODD),
+        of(Resize::bilinear([10, 3], false), ODD),
+        of(Resize::bilinear([3, 14], true), ODD),
+        of(Resize::bilinear([2, 3], true), TINY),
+    ]
+}
+
+fn resize_grad() -> Vec<Sample> {
+    let of = |resize: Resize| {
+        let [h, w] = resize.to;
+        Sample::new(format!("{resize:?}"), ResizeGrad { resize, input: ODD }, &[Shape { h, w, ..ODD }])
+    };
+    vec![of(Resize::nearest([10, 3])), of(Resize::bilinear([10, 3], false))]
+}
+
+fn slice() -> Vec<Sample> {
+    let of = |op: Slice, x: Shape| Sample::new(format!("{op:?}"), op, &[x]);
+    vec![of(Slice::new(4..13), ODD), of(Slice::new(5..11), ODD), of(Slice::spread(2..3, 13), ODD.with_c(1))]
+}
+
+fn softmax() -> Vec<Sample> {
+    let of = |op: Softmax, x: Shape| Sample::new(format!("{op:?} {x}"), op, &[x]);
+    vec![
+        of(Softmax::new(), ODD),
+        of(Softmax::log(), ODD.with_c(2)),
+        of(Softmax::new(), ODD.with_c(1)),
+        of(Softmax::log(), ODD).with(0, |v| 5e3 * v).forward_only(),
+    ]
+}

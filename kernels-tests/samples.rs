@@ -1,0 +1,36 @@
+use std::collections::BTreeSet;
+
+use gyre::{gpu, ops::samples::samples};
+
+#[test]
+fn all_hold() {
+    for sample in samples() {
+        if sample.forward_only {
+            crate::forward([sample]);
+        } else {
+            crate::both([sample]);
+        }
+    }
+}
+
+/// Shader folders of rooms other than the operators'.
+const ELSEWHERE: [&str; 3] = ["shared/", "loss/", "optim/"];
+
+#[test]
+fn every_kernel_is_reached() {
+    let reached: BTreeSet<&str> =
+        samples().iter().flat_map(|s| s.shaders(crate::context()).expect("lowers")).collect();
+    let kernels =
+        gpu::sources().iter().map(|s| s.0).filter(|name| !ELSEWHERE.iter().any(|e| name.starts_with(e)));
+    let missed: Vec<&str> = kernels.filter(|name| !reached.contains(name)).collect();
+    assert!(missed.is_empty(), "no sample runs {missed:?}");
+}
+
+#[test]
+fn labels_tell_samples_apart() {
+    let mut seen = BTreeSet::new();
+    for sample in samples() {
+        let name = format!("{} {}", sample.op.name(), sample.label);
+        assert!(seen.insert(name.clone()), "{name} appears twice");
+    }
+}
