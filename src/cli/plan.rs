@@ -35,7 +35,11 @@ pub struct PlanArgs {
 pub fn plan(context: &Context, args: &PlanArgs) -> Result<u8> {
     let config = args.file.load()?;
     let setup = Setup::new(&config)?;
-    let n = if args.inference { config.train.batch } else { config.train.batch.div_ceil(config.train.micro_batches) };
+    let n = if args.inference {
+        config.train.batch
+    } else {
+        config.train.batch.div_ceil(config.train.micro_batches)
+    };
     let shape = Shape::new(n, setup.size[0], setup.size[1], setup.model.in_channels);
     let graph = match args.inference {
         true => predictor::graph(&setup.model, shape)?.0,
@@ -61,7 +65,11 @@ fn print(s: &Summary, plan: &Plan, inference: bool, shape: Shape) {
     println!("  dispatches         {} in {} submission(s)", s.dispatches, s.submissions);
     println!("  arithmetic         {:.3} GFLOP", s.flops as f64 * 1e-9);
     println!("  traffic            {:.1} MiB", mib(s.traffic_bytes));
-    println!("  memory: parameters {:.1} MiB, gradients {:.1} MiB", mib(s.parameter_bytes), mib(s.gradient_bytes));
+    println!(
+        "  memory: parameters {:.1} MiB, gradients {:.1} MiB",
+        mib(s.parameter_bytes),
+        mib(s.gradient_bytes)
+    );
     println!(
         "  memory: activations and workspaces {:.1} MiB in {} buffers (lower bound {:.1} MiB)",
         mib(s.activation_bytes),

@@ -91,7 +91,9 @@ fn gather(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     names.sort();
     if let Some(twice) = names.windows(2).find(|w| w[0] == w[1]) {
         let name = twice[0].to_string_lossy();
-        return Err(Error::Config(format!("two pictures are called {name}; their masks would have one name")));
+        return Err(Error::Config(format!(
+            "two pictures are called {name}; their masks would have one name"
+        )));
     }
     Ok(all)
 }

@@ -69,8 +69,12 @@ pub struct TrainArgs {
 /// What the run meets.
 pub fn train(context: &Arc<Context>, args: &TrainArgs) -> Result<u8> {
     let config = args.file.load()?;
-    let options =
-        RunOptions { resume: args.resume, overwrite: args.overwrite, init: args.init.clone(), quiet: args.quiet };
+    let options = RunOptions {
+        resume: args.resume,
+        overwrite: args.overwrite,
+        init: args.init.clone(),
+        quiet: args.quiet,
+    };
     let outcome = train::run(context, &config, &options)?;
     print_scores(&outcome.scores);
     println!(
@@ -143,9 +147,13 @@ pub fn trained(
     file: Option<&PathBuf>,
 ) -> Result<Arc<Weights>> {
     let folder = &config.train.out;
-    let choices = [file.cloned(), Some(folder.join("best.safetensors")), Some(folder.join("last.safetensors"))];
+    let choices =
+        [file.cloned(), Some(folder.join("best.safetensors")), Some(folder.join("last.safetensors"))];
     let path = choices.into_iter().flatten().find(|p| file.is_some() || p.exists()).ok_or_else(|| {
-        Error::Config(format!("{} holds no checkpoint; train first, or name one with --weights", folder.display()))
+        Error::Config(format!(
+            "{} holds no checkpoint; train first, or name one with --weights",
+            folder.display()
+        ))
     })?;
     let mut graph = Graph::new();
     let x = graph.input("picture", Shape::new(1, setup.size[0], setup.size[1], setup.model.in_channels));
@@ -195,7 +203,8 @@ pub struct ShapesArgs {
 /// [`Error::Io`] if they cannot be written, [`Error::Config`] for impossible settings.
 pub fn shapes(args: &ShapesArgs) -> Result<u8> {
     let ShapesArgs { size, classes, channels, count, seed, .. } = *args;
-    ShapesDataset::new(ShapesOptions { size, classes, channels, count, seed })?.write_folder(&args.out, count)?;
+    ShapesDataset::new(ShapesOptions { size, classes, channels, count, seed })?
+        .write_folder(&args.out, count)?;
     println!("{count} pictures in {}", args.out.display());
     Ok(0)
 }

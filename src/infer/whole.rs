@@ -122,7 +122,8 @@ fn window(picture: &Picture, x0: usize, y0: usize, size: usize) -> Vec<f32> {
     let mut data = Vec::with_capacity(size * size * picture.channels);
     for y in y0..y0 + size {
         for x in x0..x0 + size {
-            let at = (mirror(y, picture.height) * picture.width + mirror(x, picture.width)) * picture.channels;
+            let at =
+                (mirror(y, picture.height) * picture.width + mirror(x, picture.width)) * picture.channels;
             data.extend_from_slice(&picture.data[at..at + picture.channels]);
         }
     }

@@ -114,7 +114,10 @@ impl Model {
         let shape = graph.shape(x);
         let name = self.network.name();
         if self.widths.is_empty() || self.widths.contains(&0) || self.out_channels == 0 {
-            return Err(Error::shape(name, format!("widths {:?} and channels must be positive", self.widths)));
+            return Err(Error::shape(
+                name,
+                format!("widths {:?} and channels must be positive", self.widths),
+            ));
         }
         if shape.c != self.in_channels {
             let message = format!("pictures have {} channels, the model wants {}", shape.c, self.in_channels);

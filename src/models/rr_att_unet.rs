@@ -27,7 +27,9 @@ pub(super) fn build(model: &Model, net: &mut Net<'_>, x: Var) -> Result<Var> {
         x = net.up_conv(&format!("up{level}"), x, width)?;
         // The paper copies the shallowest skip ungated.
         let skip = match model.attention && level > 1 {
-            true => net.scoped(&format!("gate{level}"), |net| plain_gate(net, x, skip, (width / 2).max(1), form))?,
+            true => {
+                net.scoped(&format!("gate{level}"), |net| plain_gate(net, x, skip, (width / 2).max(1), form))?
+            }
             false => skip,
         };
         x = net.scoped(&format!("dec{level}"), |net| block(model, net, &[skip, x], width))?;

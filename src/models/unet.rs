@@ -33,7 +33,9 @@ pub(super) fn build(model: &Model, net: &mut Net<'_>, x: Var) -> Result<Var> {
         let (level, width) = (i + 2, model.widths[i]);
         x = net.scoped(&format!("Up{level}"), |net| up_conv(net, x, width))?;
         let skip = match gated {
-            true => net.scoped(&format!("Att{level}"), |net| attention_gate(net, x, skip, (width / 2).max(1)))?,
+            true => {
+                net.scoped(&format!("Att{level}"), |net| attention_gate(net, x, skip, (width / 2).max(1)))?
+            }
             false => skip,
         };
         x = block(net, format!("{up}{level}"), &[skip, x], width)?;

@@ -69,14 +69,25 @@ impl<'a> Net<'a> {
     ///
     /// # Errors
     /// [`crate::Error::Shape`] if the sources differ in size.
-    pub fn conv(&mut self, name: &str, sources: &[Var], out: usize, kernel: usize, bias: bool) -> Result<Var> {
+    pub fn conv(
+        &mut self,
+        name: &str,
+        sources: &[Var],
+        out: usize,
+        kernel: usize,
+        bias: bool,
+    ) -> Result<Var> {
         let channels: Vec<usize> = sources.iter().map(|v| self.graph.shape(*v).c).collect();
         let (fan_in, fan_out) = (channels.iter().sum::<usize>() * kernel * kernel, out * kernel * kernel);
         let layout = Layout::Conv { out, sources: channels, kernel: [kernel; 2] };
         let mut inputs = sources.to_vec();
         inputs.push(self.graph.param(&format!("{name}.weight"), layout, self.scheme.weight(fan_in, fan_out)));
         if bias {
-            inputs.push(self.graph.param(&format!("{name}.bias"), Layout::Vector(out), self.scheme.bias(fan_in)));
+            inputs.push(self.graph.param(
+                &format!("{name}.bias"),
+                Layout::Vector(out),
+                self.scheme.bias(fan_in),
+            ));
         }
         let geometry = Geometry::square(kernel, 1, kernel / 2);
         self.graph.apply(Conv2d { sources: sources.len(), bias, ..Conv2d::new(geometry) }, &inputs)
@@ -93,7 +104,11 @@ impl<'a> Net<'a> {
         let layout = Layout::ConvTranspose { input, out, kernel: [2; 2] };
         let weight = self.graph.param(&format!("{name}.weight"), layout, self.scheme.weight(fan_in, fan_out));
         let bias = self.graph.param(&format!("{name}.bias"), Layout::Vector(out), self.scheme.bias(fan_in));
-        let op = ConvTranspose2d { channels: out, bias: true, ..ConvTranspose2d::new(Geometry::square(2, 2, 0), [0; 2]) };
+        let op = ConvTranspose2d {
+            channels: out,
+            bias: true,
+            ..ConvTranspose2d::new(Geometry::square(2, 2, 0), [0; 2])
+        };
         self.graph.apply(op, &[x, weight, bias])
     }
 
@@ -111,7 +126,8 @@ impl<'a> Net<'a> {
         let bias = self.graph.param(&format!("{name}.bias"), layout.clone(), zero);
         let mean = self.graph.state(&format!("{name}.running_mean{suffix}"), layout.clone(), zero);
         let var = self.graph.state(&format!("{name}.running_var{suffix}"), layout, one);
-        self.graph.apply(BatchNorm::new(self.train, self.bn_eps, self.bn_momentum), &[x, weight, bias, mean, var])
+        self.graph
+            .apply(BatchNorm::new(self.train, self.bn_eps, self.bn_momentum), &[x, weight, bias, mean, var])
     }
 
     /// An activation.

@@ -1,11 +1,7 @@
 //! Recurrent convolution units (Liang and Hu 2015; R2U-Net, Alom et al. 2018).
 
 use super::Net;
-use crate::{
-    Result,
-    graph::Var,
-    ops::Act,
-};
+use crate::{Result, graph::Var, ops::Act};
 
 /// How often a unit is applied and what its applications share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

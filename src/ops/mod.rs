@@ -7,7 +7,6 @@ mod batch_norm_grad;
 mod binary;
 mod broadcast;
 pub mod check;
-pub mod samples;
 mod concat;
 mod conv2d;
 mod conv2d_weight_grad;

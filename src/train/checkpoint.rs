@@ -91,7 +91,8 @@ fn metadata(progress: &Progress) -> Result<String> {
 /// Restores a trainer from what [`save`] wrote.
 pub(super) fn load(trainer: &mut Trainer, path: &Path) -> Result<Progress> {
     let (mut map, metadata) = weights::read(path)?;
-    let foreign = |why: &str| Error::Weights { path: path.into(), message: format!("cannot be resumed from: {why}") };
+    let foreign =
+        |why: &str| Error::Weights { path: path.into(), message: format!("cannot be resumed from: {why}") };
     let progress: Progress = metadata
         .get(METADATA_KEY)
         .and_then(|text| serde_json::from_str(text).ok())

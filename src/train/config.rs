@@ -13,8 +13,8 @@ use serde::Serialize;
 
 pub use sections::{DataConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig};
 pub use values::{
-    DataKind, Fit, GateAct, Init, LossName, LossScope, MaskCoding, ModelName, Normalise, OptimName,
-    Partial, Schedule, Size,
+    DataKind, Fit, GateAct, Init, LossName, LossScope, MaskCoding, ModelName, Normalise, OptimName, Partial,
+    Schedule, Size,
 };
 
 use crate::{Error, Result};

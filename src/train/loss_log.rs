@@ -20,7 +20,14 @@ impl LossLog {
     }
 
     /// Records a copy of the loss at `offset` of `source`. Past the capacity the oldest numbers are lost.
-    pub fn record(&mut self, encoder: &mut wgpu::CommandEncoder, source: &wgpu::Buffer, offset: u64, weight: f32, last: bool) {
+    pub fn record(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        source: &wgpu::Buffer,
+        offset: u64,
+        weight: f32,
+        last: bool,
+    ) {
         let slot = self.entries.len() % Self::CAPACITY;
         encoder.copy_buffer_to_buffer(source, offset, &self.buffer, 4 * slot as u64, 4);
         self.entries.push((weight, last));
@@ -37,7 +44,8 @@ impl LossLog {
         if count == 0 {
             return Ok(Vec::new());
         }
-        let numbers: Vec<f32> = bytemuck::pod_collect_to_vec(&context.read(&self.buffer, 0, 4 * count as u64)?);
+        let numbers: Vec<f32> =
+            bytemuck::pod_collect_to_vec(&context.read(&self.buffer, 0, 4 * count as u64)?);
         let mut steps = Vec::new();
         let mut sum = 0.0;
         for ((weight, last), number) in self.entries.drain(..).zip(numbers) {

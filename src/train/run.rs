@@ -10,11 +10,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::{
-    Data, Progress, Setup, Trainer, checkpoint,
-    config::Config,
-    runlog::RunLog,
-};
+use super::{Data, Progress, Setup, Trainer, checkpoint, config::Config, runlog::RunLog};
 use crate::{
     Error, Result,
     data::{Dataset, Loader},
@@ -212,7 +208,11 @@ impl Run<'_> {
                 .with("iou", pooled.macro_foreground.iou.unwrap_or(f64::NAN))
                 .with("accuracy", pooled.accuracy.unwrap_or(f64::NAN));
             self.log.append(&row)?;
-            self.bar.println(format!("epoch {:4}  loss {mean:.4}  Dice {:.4}", epoch + 1, value.unwrap_or(f64::NAN)));
+            self.bar.println(format!(
+                "epoch {:4}  loss {mean:.4}  Dice {:.4}",
+                epoch + 1,
+                value.unwrap_or(f64::NAN)
+            ));
             if value > self.progress.best {
                 self.progress.best = value;
                 let path = self.config.train.out.join("best.safetensors");
@@ -230,7 +230,11 @@ impl Run<'_> {
     /// Writes the last checkpoint; losses on the device are fetched first, so that it tells them.
     fn save(&mut self) -> Result<()> {
         self.look()?;
-        checkpoint::save(&self.trainer, self.progress.clone(), &self.config.train.out.join("last.safetensors"))
+        checkpoint::save(
+            &self.trainer,
+            self.progress.clone(),
+            &self.config.train.out.join("last.safetensors"),
+        )
     }
 
     fn scores(&self, items: &[usize]) -> Result<(Summary, Vec<PictureRow>)> {
@@ -251,13 +255,17 @@ impl Run<'_> {
         let outcome = Outcome { steps: self.progress.step, best: self.progress.best, scores, seconds };
         let json = serde_json::to_vec_pretty(&outcome).map_err(|e| Error::Check(format!("scores: {e}")))?;
         write_atomic(folder.join("scores.json"), &json)?;
-        let session = self.trainer.session(self.config.train.batch.div_ceil(self.config.train.micro_batches))?;
+        let session =
+            self.trainer.session(self.config.train.batch.div_ceil(self.config.train.micro_batches))?;
         let summary = session.plan().summary();
         let model = vec![
             ("network".into(), self.setup.model.network.name().to_string()),
             ("parameters".into(), summary.parameters.to_string()),
             ("GFLOP a training step".into(), format!("{:.3}", summary.flops as f64 * 1e-9)),
-            ("memory of a training step, MiB".into(), format!("{:.1}", summary.peak_bytes as f64 / f64::from(1 << 20))),
+            (
+                "memory of a training step, MiB".into(),
+                format!("{:.1}", summary.peak_bytes as f64 / f64::from(1 << 20)),
+            ),
             ("steps".into(), self.progress.step.to_string()),
             ("seconds".into(), format!("{seconds:.1}")),
         ];

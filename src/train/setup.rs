@@ -110,7 +110,9 @@ fn fit(data: &DataConfig) -> Result<Fit> {
         config::Fit::Tile if width == height => {
             Ok(Fit::Tile { size: width, stride: if data.stride == 0 { width } else { data.stride } })
         }
-        config::Fit::Tile => Err(Error::Config(format!("data.fit = \"tile\" needs a square data.size, got {height}x{width}"))),
+        config::Fit::Tile => {
+            Err(Error::Config(format!("data.fit = \"tile\" needs a square data.size, got {height}x{width}")))
+        }
     }
 }
 
@@ -135,11 +137,16 @@ fn open_data(config: &Config) -> Result<Data> {
             }
             let (size, channels, count) = (data.size.width, data.channels, data.shapes_count);
             let options = ShapesOptions { size, classes, channels, count, seed: config.train.seed };
-            (Arc::new(ShapesDataset::new(options)?), if classes == 2 { MaskCoding::Binary0_255 } else { MaskCoding::Indices })
+            (
+                Arc::new(ShapesDataset::new(options)?),
+                if classes == 2 { MaskCoding::Binary0_255 } else { MaskCoding::Indices },
+            )
         }
         DataKind::Folder => {
             if data.root.as_os_str().is_empty() {
-                return Err(Error::Config("data.root names no folder; set it to the one that holds the pictures".into()));
+                return Err(Error::Config(
+                    "data.root names no folder; set it to the one that holds the pictures".into(),
+                ));
             }
             let options = FolderOptions {
                 images: data.images.clone(),
@@ -225,7 +232,8 @@ fn loss(config: &Config) -> Result<LossSpec> {
 
 fn optim(config: &Config) -> OptimSpec {
     let o = &config.optim;
-    let moments = Moments { betas: [o.beta1, o.beta2], eps: o.eps, weight_decay: o.weight_decay, decoupled: false };
+    let moments =
+        Moments { betas: [o.beta1, o.beta2], eps: o.eps, weight_decay: o.weight_decay, decoupled: false };
     let method = match o.name {
         OptimName::Adam => Method::Adam(Adam { moments, amsgrad: false }),
         OptimName::Nadam => Method::NAdam(NAdam { moments, ..NAdam::default() }),

@@ -202,5 +202,8 @@ pub fn one_hot(classes: &[u8], channels: usize) -> Vec<f32> {
     if channels == 1 {
         return classes.iter().map(|c| f32::from(u8::from(*c > 0))).collect();
     }
-    classes.iter().flat_map(|c| (0..channels).map(move |k| f32::from(u8::from(usize::from(*c) == k)))).collect()
+    classes
+        .iter()
+        .flat_map(|c| (0..channels).map(move |k| f32::from(u8::from(usize::from(*c) == k))))
+        .collect()
 }

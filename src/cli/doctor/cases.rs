@@ -64,7 +64,10 @@ impl CaseFile {
     /// [`Error::Weights`] if it is no reference file.
     pub fn read(path: &Path) -> Result<Self> {
         let (tensors, metadata) = weights::read(path)?;
-        let foreign = |why: String| Error::Weights { path: path.into(), message: format!("is no reference file: {why}") };
+        let foreign = |why: String| Error::Weights {
+            path: path.into(),
+            message: format!("is no reference file: {why}"),
+        };
         if metadata.get("format").map(String::as_str) != Some("gyre-golden-1") {
             return Err(foreign("its metadata do not say format gyre-golden-1".into()));
         }
@@ -91,7 +94,8 @@ impl CaseFile {
         let tensor = self.tensor(case, name)?;
         let shape = shape_of(&tensor.shape)?;
         let is_picture = tensor.shape.len() == 4;
-        let data = if is_picture { Layout::Tensor(shape).to_storage(&tensor.data) } else { tensor.data.clone() };
+        let data =
+            if is_picture { Layout::Tensor(shape).to_storage(&tensor.data) } else { tensor.data.clone() };
         Ok((shape, data))
     }
 }
@@ -151,7 +155,11 @@ impl<'a> Judge<'a> {
     /// If the file has no such tensor.
     pub fn compare_stored(&mut self, name: &str, shape: Shape, got: &[f32]) -> Result<()> {
         let is_picture = self.file.tensor(self.case, name)?.shape.len() == 4;
-        if is_picture { self.compare(name, &Layout::Tensor(shape).from_storage(got)) } else { self.compare(name, got) }
+        if is_picture {
+            self.compare(name, &Layout::Tensor(shape).from_storage(got))
+        } else {
+            self.compare(name, got)
+        }
     }
 
     /// True if everything that the case expects was compared and near enough.

@@ -71,7 +71,11 @@ pub fn run(
     let after = weights.export()?;
     for (name, source) in outs {
         if source == "y" {
-            judge.compare_stored(&format!("out.{name}"), session.shape(subject.y), &session.read(subject.y)?)?;
+            judge.compare_stored(
+                &format!("out.{name}"),
+                session.shape(subject.y),
+                &session.read(subject.y)?,
+            )?;
         } else if let Some((_, _, data)) = after.iter().find(|(n, _, _)| n == source) {
             judge.compare(&format!("out.{name}"), data)?;
         }

@@ -103,7 +103,11 @@ fn built_in(context: &Arc<Context>, args: &DoctorArgs) -> Vec<Verdict> {
                 Ok(d) => {
                     let (rtol, atol) = (sample.rtol, 0.2 * sample.rtol);
                     let tensor = "of all outputs; atol is relative to the largest number".to_string();
-                    (true, String::new(), Some(Worst { tensor, max_abs: d.max_abs, ratio: d.ratio, rtol, atol }))
+                    (
+                        true,
+                        String::new(),
+                        Some(Worst { tensor, max_abs: d.max_abs, ratio: d.ratio, rtol, atol }),
+                    )
                 }
                 Err(e) => (false, e.to_string(), None),
             };
@@ -119,7 +123,7 @@ fn built_in(context: &Arc<Context>, args: &DoctorArgs) -> Vec<Verdict> {
             });
         };
         run("kernel", sample.check_forward(context));
-        if sample.constants.len() < sample.inputs.len() {
+        if !sample.forward_only {
             run("gradient", sample.check_gradient(context));
         }
     }
@@ -185,7 +189,8 @@ fn text(f: &Findings, all: bool) -> String {
                 Some(false) => "FAILED",
                 None => "skipped",
             };
-            let worst = case.worst.as_ref().map(|w| format!("{} at {:.3} of the tolerance", w.tensor, w.ratio));
+            let worst =
+                case.worst.as_ref().map(|w| format!("{} at {:.3} of the tolerance", w.tensor, w.ratio));
             let _ = writeln!(out, "    {what} {}: {} {}", case.id, case.reason, worst.unwrap_or_default());
         }
     }

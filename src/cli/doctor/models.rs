@@ -16,7 +16,12 @@ use crate::{
 };
 
 /// Runs a case in evaluation and in training; `None` if the network is not known.
-pub fn run(context: &Arc<Context>, file: &CaseFile, case: &Case, judge: &mut Judge<'_>) -> Option<Result<()>> {
+pub fn run(
+    context: &Arc<Context>,
+    file: &CaseFile,
+    case: &Case,
+    judge: &mut Judge<'_>,
+) -> Option<Result<()>> {
     known(case).then(|| {
         forward(context, file, case, judge, "eval.", true)?;
         // A convolution with folded batch norm has no gradient, so the gradient takes the graph as built.
@@ -27,7 +32,8 @@ pub fn run(context: &Arc<Context>, file: &CaseFile, case: &Case, judge: &mut Jud
 }
 
 fn known(case: &Case) -> bool {
-    model(case).is_some() || matches!(case.name.as_str(), "recurrent_block" | "rrcnn_block" | "attention_gate")
+    model(case).is_some()
+        || matches!(case.name.as_str(), "recurrent_block" | "rrcnn_block" | "attention_gate")
 }
 
 /// Names in `list` that begin with `prefix`, without it.

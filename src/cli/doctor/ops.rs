@@ -11,15 +11,20 @@ use crate::{
     gpu::Context,
     graph::{Graph, Init, Layout, Var},
     ops::{
-        Act, Activation, BatchNorm, Binary, BinaryKind, Concat, Conv2d, ConvTranspose2d, Geometry, Keep, Linear, Matmul,
-        Pool, PoolKind, Reduce, Resize, Softmax,
+        Act, Activation, BatchNorm, Binary, BinaryKind, Concat, Conv2d, ConvTranspose2d, Geometry, Keep,
+        Linear, Matmul, Pool, PoolKind, Reduce, Resize, Softmax,
     },
 };
 
 const ZERO: Init = Init::Constant(0.0);
 
 /// Runs a case; `None` if the operator is not known.
-pub fn run(context: &Arc<Context>, file: &CaseFile, case: &Case, judge: &mut Judge<'_>) -> Option<Result<()>> {
+pub fn run(
+    context: &Arc<Context>,
+    file: &CaseFile,
+    case: &Case,
+    judge: &mut Judge<'_>,
+) -> Option<Result<()>> {
     let mut graph = Graph::new();
     let inputs: Result<Vec<_>> = case
         .inputs

@@ -18,7 +18,12 @@ fn attrs(case: &Case) -> Value {
 }
 
 /// Runs the case of a loss; `None` if it is not known.
-pub fn loss(context: &Arc<Context>, file: &CaseFile, case: &Case, judge: &mut Judge<'_>) -> Option<Result<()>> {
+pub fn loss(
+    context: &Arc<Context>,
+    file: &CaseFile,
+    case: &Case,
+    judge: &mut Judge<'_>,
+) -> Option<Result<()>> {
     let spec = loss::spec_from_attrs(&case.name, &attrs(case))?;
     // Weights of classes and the like are inputs that these losses do not take.
     let plain = case.inputs.iter().all(|n| n == "logits" || n == "target");
@@ -56,7 +61,12 @@ fn run_loss(
 }
 
 /// Runs the case of an optimiser; `None` if it is not known.
-pub fn optim(context: &Arc<Context>, file: &CaseFile, case: &Case, judge: &mut Judge<'_>) -> Option<Result<()>> {
+pub fn optim(
+    context: &Arc<Context>,
+    file: &CaseFile,
+    case: &Case,
+    judge: &mut Judge<'_>,
+) -> Option<Result<()>> {
     let spec = optim::spec_from_attrs(&case.name, &attrs(case))?;
     let schedule = match case.attrs.get("lr_schedule") {
         Some(s @ Value::Object(_)) => Schedule::from_attrs(s.get("kind")?.as_str()?, s)?,

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::Key;
 use super::values::{
-    DataKind, Fit, GateAct, Init, Kind, LossName, LossScope, MaskCoding, ModelName, Normalise,
-    OptimName, Partial, Schedule, Size, as_toml, take,
+    DataKind, Fit, GateAct, Init, Kind, LossName, LossScope, MaskCoding, ModelName, Normalise, OptimName,
+    Partial, Schedule, Size, as_toml, take,
 };
 
 /// Declares a section: a struct with a default, and what reading and explaining need.
