@@ -1,6 +1,6 @@
 use gyre::{
     graph::{Operator, Shape},
-    ops::{Matmul, check::Sample},
+    ops::{MatMul, check::Sample},
 };
 
 fn matrix(rows: usize, cols: usize, turned: bool) -> Shape {
@@ -9,7 +9,7 @@ fn matrix(rows: usize, cols: usize, turned: bool) -> Shape {
 
 fn sample(m: usize, k: usize, n: usize, ta: bool, tb: bool) -> Sample {
     let shapes = [matrix(m, k, ta), matrix(k, n, tb)];
-    Sample::new(format!("{m}x{k}x{n} {ta} {tb}"), Matmul::new(ta, tb), &shapes)
+    Sample::new(format!("{m}x{k}x{n} {ta} {tb}"), MatMul::new(ta, tb), &shapes)
 }
 
 #[test]
@@ -26,10 +26,10 @@ fn ragged_sizes_and_transposes() {
 fn rows_may_be_pixels() {
     let (x, w) = (Shape::new(3, 2, 5, 6), Shape::new(2, 3, 1, 9));
     crate::both([
-        Sample::new("plain", Matmul::new(false, false), &[x, w]),
-        Sample::new("left turned", Matmul::new(true, false), &[x, x.with_c(5)]),
-        Sample::new("right turned", Matmul::new(false, true), &[x, Shape::new(2, 2, 2, 6)]),
-        Sample::new("both turned", Matmul::new(true, true), &[x, Shape::new(3, 1, 1, 30)]),
+        Sample::new("plain", MatMul::new(false, false), &[x, w]),
+        Sample::new("left turned", MatMul::new(true, false), &[x, x.with_c(5)]),
+        Sample::new("right turned", MatMul::new(false, true), &[x, Shape::new(2, 2, 2, 6)]),
+        Sample::new("both turned", MatMul::new(true, true), &[x, Shape::new(3, 1, 1, 30)]),
     ]);
 }
 
@@ -41,7 +41,7 @@ fn a_larger_one() {
 #[test]
 fn misfits_are_refused() {
     let shapes = [Shape::new(1, 1, 3, 4), Shape::new(1, 1, 5, 4)];
-    assert!(Matmul::new(false, true).shapes(&shapes).is_ok());
-    let message = Matmul::new(false, false).shapes(&shapes).unwrap_err().to_string();
+    assert!(MatMul::new(false, true).shapes(&shapes).is_ok());
+    let message = MatMul::new(false, false).shapes(&shapes).unwrap_err().to_string();
     assert!(message.contains("share an axis"), "{message}");
 }

@@ -65,7 +65,7 @@ pub struct Sample {
     /// Inputs that have no gradient (targets, seeds, running statistics).
     pub constants: Vec<usize>,
     /// The operator has no gradient, or not one that differences of the twin would show.
-    pub forward_only: bool,
+    forward_only: bool,
     /// Relative tolerance; the absolute one is a fifth of it times the largest number.
     pub rtol: f64,
 }
@@ -107,6 +107,11 @@ impl Sample {
     pub fn constants(mut self, constants: &[usize]) -> Self {
         self.constants = constants.to_vec();
         self
+    }
+
+    /// True where the gradient is worth checking too.
+    pub fn has_gradient(&self) -> bool {
+        !self.forward_only
     }
 
     /// Marks the outputs alone as worth checking.
@@ -158,7 +163,7 @@ impl Sample {
     /// As those.
     pub fn check(&self, context: &Arc<Context>) -> Result<Distance> {
         let forward = self.check_forward(context)?;
-        if self.forward_only {
+        if !self.has_gradient() {
             return Ok(forward);
         }
         let gradient = self.check_gradient(context)?;
@@ -171,7 +176,7 @@ impl Sample {
     /// What building or lowering the graphs raises.
     pub fn shaders(&self, context: &Context) -> Result<BTreeSet<&'static str>> {
         let mut graphs = vec![self.forward_graph()?.0];
-        if !self.forward_only {
+        if self.has_gradient() {
             graphs.push(self.gradient_graph()?.graph);
         }
         let mut files = BTreeSet::new();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Act, Activation, Matmul, conv2d::add_channels};
+use super::{Act, Activation, MatMul, conv2d::add_channels};
 use crate::{
     Error, Result,
     gpu::Variant,
@@ -63,10 +63,10 @@ impl Operator for Linear {
         }
         let (x, w) = (b.input(0), b.input(1));
         if b.wants(1) {
-            Matmul::new(true, false).give(b, 1, x, dy)?;
+            MatMul::new(true, false).give(b, 1, x, dy)?;
         }
         if b.wants(0) {
-            Matmul::new(false, true).give(b, 0, dy, w)?;
+            MatMul::new(false, true).give(b, 0, dy, w)?;
         }
         Ok(())
     }

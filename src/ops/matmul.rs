@@ -12,7 +12,7 @@ use crate::{
 /// `[1, 1, K, N]`, or `[1, 1, K, M]` and `[1, 1, N, K]` where transposed; any other picture size of as many
 /// pixels will do. The rows of y are laid out like those of a unless a is transposed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Matmul {
+pub struct MatMul {
     /// Uses the transpose of a.
     pub transpose_a: bool,
     /// Uses the transpose of b.
@@ -29,7 +29,7 @@ struct Sizes {
     cols: usize,
 }
 
-impl Matmul {
+impl MatMul {
     /// With the transposes given.
     pub const fn new(transpose_a: bool, transpose_b: bool) -> Self {
         Self { transpose_a, transpose_b, like: None, into: false }
@@ -54,7 +54,7 @@ impl Matmul {
     }
 }
 
-impl Operator for Matmul {
+impl Operator for MatMul {
     fn name(&self) -> &'static str {
         "matmul"
     }

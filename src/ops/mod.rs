@@ -35,7 +35,7 @@ pub use conv2d::{Conv2d, Geometry};
 pub use conv2d_weight_grad::Conv2dWeightGrad;
 pub use dropout::Dropout;
 pub use linear::Linear;
-pub use matmul::Matmul;
+pub use matmul::MatMul;
 pub use pool::{Pool, PoolKind};
 pub use pool_grad::PoolGrad;
 pub use random::WORDS;

@@ -3,7 +3,7 @@
 
 use super::{
     Act, Activation, BatchNorm, BatchNormGrad, Binary, BinaryKind, Broadcast, Concat, Conv2d,
-    Conv2dWeightGrad, ConvTranspose2d, Dropout, Geometry, Join, Keep, Linear, Matmul, Pool, PoolGrad, Reduce,
+    Conv2dWeightGrad, ConvTranspose2d, Dropout, Geometry, Join, Keep, Linear, MatMul, Pool, PoolGrad, Reduce,
     Resize, ResizeGrad, Slice, Softmax, WORDS, check::Sample,
 };
 use crate::graph::{Operator, Shape};
@@ -230,7 +230,7 @@ fn linear() -> Vec<Sample> {
 fn matmul() -> Vec<Sample> {
     let of = |a: [usize; 2], b: [usize; 2], ta: bool, tb: bool| {
         let shapes = [Shape::new(1, 1, a[0], a[1]), Shape::new(1, 1, b[0], b[1])];
-        Sample::new(format!("{a:?} {b:?} {ta} {tb}"), Matmul::new(ta, tb), &shapes)
+        Sample::new(format!("{a:?} {b:?} {ta} {tb}"), MatMul::new(ta, tb), &shapes)
     };
     vec![
         of([6, 13], [13, 9], false, false),
