@@ -123,7 +123,7 @@ fn built_in(context: &Arc<Context>, args: &DoctorArgs) -> Vec<Verdict> {
             });
         };
         run("kernel", sample.check_forward(context));
-        if !sample.forward_only {
+        if sample.has_gradient() {
             run("gradient", sample.check_gradient(context));
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     graph::{Graph, Init, Layout, Var},
     ops::{
         Act, Activation, BatchNorm, Binary, BinaryKind, Concat, Conv2d, ConvTranspose2d, Geometry, Keep,
-        Linear, Matmul, Pool, PoolKind, Reduce, Resize, Softmax,
+        Linear, MatMul, Pool, PoolKind, Reduce, Resize, Softmax,
     },
 };
 
@@ -76,7 +76,7 @@ fn build(graph: &mut Graph, file: &CaseFile, case: &Case, x: &[Var]) -> Option<R
         "mul" => graph.apply(Binary::new(BinaryKind::Mul), x),
         "concat" => graph.apply(Concat, x),
         "matmul" => {
-            graph.apply(Matmul::new(case.flag("transpose_a", false), case.flag("transpose_b", false)), x)
+            graph.apply(MatMul::new(case.flag("transpose_a", false), case.flag("transpose_b", false)), x)
         }
         "linear" => linear(graph, file, case, x),
         _ => return None,
