@@ -79,7 +79,7 @@ pub fn main(cli: Cli) -> Result<u8> {
     match cli.command {
         Command::Info(args) => info::info(&args),
         Command::Doctor(args) => doctor::doctor(&select, &args),
-        Command::Plan(args) => plan::plan(&*context()?, &args),
+        Command::Plan(args) => plan::plan(&context()?, &args),
         Command::Config(args) => run::config(&args),
         Command::Train(args) => run::train(&context()?, &args),
         Command::Eval(args) => run::eval(&context()?, &args),

@@ -1,6 +1,6 @@
 //! `gyre plan`: what a model takes, before anything is allocated.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 
 use clap::Args;
 
@@ -8,7 +8,7 @@ use super::ConfigFile;
 use crate::{
     Error, Result,
     gpu::{Context, expand},
-    graph::{Plan, Shape, Summary},
+    graph::{Graph, Plan, Session, Shape, Summary, Weights},
     infer::predictor,
     train::{Setup, training_graph},
 };
@@ -23,6 +23,9 @@ pub struct PlanArgs {
     /// Prints JSON.
     #[arg(long)]
     json: bool,
+    /// Also runs it and prints the GPU time of each kernel.
+    #[arg(long)]
+    time: bool,
     /// Writes the expanded WGSL of every kernel of the plan to this folder.
     #[arg(long, value_name = "FOLDER")]
     dump_shaders: Option<PathBuf>,
@@ -32,7 +35,7 @@ pub struct PlanArgs {
 ///
 /// # Errors
 /// What the config or the model's shapes raise.
-pub fn plan(context: &Context, args: &PlanArgs) -> Result<u8> {
+pub fn plan(context: &Arc<Context>, args: &PlanArgs) -> Result<u8> {
     let config = args.file.load()?;
     let setup = Setup::new(&config)?;
     let n = if args.inference {
@@ -53,6 +56,9 @@ pub fn plan(context: &Context, args: &PlanArgs) -> Result<u8> {
         super::print_json(plan.summary())?;
     } else {
         print(plan.summary(), &plan, args.inference, shape);
+    }
+    if args.time {
+        time(context, &graph, plan)?;
     }
     Ok(0)
 }
@@ -81,6 +87,35 @@ fn print(s: &Summary, plan: &Plan, inference: bool, shape: Shape) {
     plan.passes.iter().for_each(|p| *count.entry(p.dispatch.variant.file).or_default() += 1);
     let kernels: Vec<String> = count.into_iter().map(|(k, n)| format!("{n} {k}")).collect();
     println!("  kernels            {}", kernels.join(", "));
+}
+
+/// Prints the median over a few runs of the time that each kernel takes, all its passes together.
+fn time(context: &Arc<Context>, graph: &Graph, plan: Plan) -> Result<()> {
+    let files: Vec<&'static str> = plan.passes.iter().map(|p| p.dispatch.variant.file).collect();
+    let session = Session::new(plan, &Arc::new(Weights::new(context, graph, 0)?))?;
+    session.profile()?;
+    let mut runs: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for run in 0..5 {
+        for (file, pass) in files.iter().zip(session.profile()?) {
+            let times = runs.entry(file).or_default();
+            times.resize(run + 1, 0.0);
+            times[run] += pass.ms;
+        }
+    }
+    let mut medians: Vec<(f64, &str)> = runs
+        .into_iter()
+        .map(|(file, mut times)| {
+            times.sort_by(f64::total_cmp);
+            (times[times.len() / 2], file)
+        })
+        .collect();
+    medians.sort_by(|a, b| b.0.total_cmp(&a.0));
+    println!("GPU time, median of 5 runs");
+    for (ms, file) in &medians {
+        println!("  {ms:10.3} ms  {file}");
+    }
+    println!("  {:10.3} ms  together", medians.iter().map(|m| m.0).sum::<f64>());
+    Ok(())
 }
 
 fn dump(plan: &Plan, folder: &PathBuf) -> Result<()> {

@@ -208,7 +208,7 @@ impl Run<'_> {
                 .with("iou", pooled.macro_foreground.iou.unwrap_or(f64::NAN))
                 .with("accuracy", pooled.accuracy.unwrap_or(f64::NAN));
             self.log.append(&row)?;
-            self.bar.println(format!(
+            self.say(&format!(
                 "epoch {:4}  loss {mean:.4}  Dice {:.4}",
                 epoch + 1,
                 value.unwrap_or(f64::NAN)
@@ -219,12 +219,17 @@ impl Run<'_> {
                 checkpoint::save_weights(self.trainer.weights(), &self.progress, &path)?;
             }
         } else {
-            self.bar.println(format!("epoch {:4}  loss {mean:.4}", epoch + 1));
+            self.say(&format!("epoch {:4}  loss {mean:.4}", epoch + 1));
         }
         if due || over {
             self.save()?;
         }
         Ok(())
+    }
+
+    /// A line above the bar, or plainly where there is none.
+    fn say(&self, line: &str) {
+        if self.bar.is_hidden() { println!("{line}") } else { self.bar.println(line) }
     }
 
     /// Writes the last checkpoint; losses on the device are fetched first, so that it tells them.
