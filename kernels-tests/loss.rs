@@ -1,6 +1,9 @@
 use gyre::{
     graph::{Array, Operator, Shape},
-    loss::{Bce, ClassReduction, Link, Overlap, Scope},
+    loss::{
+        Bce, ClassReduction, Link, Overlap, Scope,
+        samples::{sample, samples},
+    },
     ops::check::Sample,
 };
 
@@ -11,14 +14,6 @@ const SHAPES: [Shape; 5] = [
     Shape::new(1, 17, 3, 8),
     Shape::new(3, 6, 5, 1),
 ];
-
-/// Logits of -4..4 and a target that is 0, 1 or between.
-fn sample(label: &str, op: impl Operator, shape: Shape) -> Sample {
-    Sample::new(format!("{label} {shape}"), op, &[shape, shape])
-        .with(0, |v| 2.0 * v)
-        .with(1, |v| if v.abs() < 0.3 { 0.5 + v } else { f64::from(v > 0.0) })
-        .constants(&[1])
-}
 
 fn overlaps() -> Vec<(&'static str, Overlap)> {
     let image = Overlap { scope: Scope::Image, ..Overlap::tversky(0.2, 0.8, 0.1) };
@@ -32,6 +27,11 @@ fn overlaps() -> Vec<(&'static str, Overlap)> {
         ("focal image", Overlap { scope: Scope::Image, ..Overlap::focal_tversky(0.8, 0.3, 1.7, 2.0) }),
         ("focal, sum", Overlap { class_reduction: ClassReduction::Sum, ..focal }),
     ]
+}
+
+#[test]
+fn samples_of_the_doctor() {
+    crate::both(samples());
 }
 
 #[test]
@@ -71,6 +71,13 @@ fn many_shares_and_large_logits() {
             ]);
         }
     }
+}
+
+/// A sample of given numbers.
+fn on(label: &str, op: impl Operator, logits: &Array, target: &Array) -> Sample {
+    let mut sample = sample(label, op, logits.shape);
+    sample.inputs = vec![logits.clone(), target.clone()];
+    sample
 }
 
 /// The loss on the device.
@@ -130,17 +137,14 @@ fn right_predictions_cost_next_to_nothing() {
         assert!(loss < 1e-4);
         approx::assert_relative_eq!(loss, want, max_relative = 1e-4);
         // And the gradient is as exact.
-        crate::forward([Sample {
-            inputs: vec![logits.clone(), target.clone()],
-            ..sample("right", op, shape)
-        }]);
+        crate::forward([on("right", op, &logits, &target)]);
     }
     // Under the least value of 1 - T there is no slope.
     let certain = target.map(|g| if g > 0.5 { 30.0 } else { -30.0 });
     let focal = Overlap::focal_tversky(0.3, 0.7, 0.75, 1.0);
     let made = focal.twin(&[certain.clone(), target.clone()]);
     assert!(made[1].data.iter().all(|v| *v == 0.0));
-    crate::forward([Sample { inputs: vec![certain, target], ..sample("certain", focal, shape) }]);
+    crate::forward([on("certain", focal, &certain, &target)]);
 }
 
 #[test]

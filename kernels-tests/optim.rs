@@ -7,7 +7,10 @@ use gyre::{
         Keep, Reduce,
         check::{Distance, Tolerance},
     },
-    optim::{Adam, Method, Moments, NAdam, OptimSpec, OptimState, Optimizer, Sgd},
+    optim::{
+        Adam, Method, NAdam, OptimSpec, OptimState, Optimizer, Sgd,
+        check::{Twin, samples},
+    },
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -68,101 +71,6 @@ fn flat(params: &[(String, Vec<f32>)]) -> Vec<f64> {
     params.iter().flat_map(|p| &p.1).map(|v| f64::from(*v)).collect()
 }
 
-/// The methods in f64, one number at a time, as their papers and PyTorch write them.
-#[derive(Default)]
-struct Twin {
-    t: i32,
-    first: Vec<f64>,
-    second: Vec<f64>,
-    highest: Vec<f64>,
-    product: f64,
-}
-
-impl Twin {
-    /// Moves `p` and returns the norm of the gradients.
-    fn step(&mut self, spec: &OptimSpec, lr: f64, p: &mut [f64], gradients: &[f32]) -> f64 {
-        if self.t == 0 {
-            for m in [&mut self.first, &mut self.second, &mut self.highest] {
-                m.resize(p.len(), 0.0);
-            }
-            self.product = 1.0;
-        }
-        self.t += 1;
-        let mu = |n: &NAdam, t: i32| {
-            n.moments.betas[0] * (1.0 - 0.5 * 0.96f64.powf(f64::from(t) * n.momentum_decay))
-        };
-        if let Method::NAdam(n) = &spec.method {
-            self.product *= mu(n, self.t);
-        }
-        let norm = gradients.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
-        let scale = spec.clip_norm.map_or(1.0, |c| (c / (norm + 1e-6)).min(1.0));
-        for (i, (p, g)) in p.iter_mut().zip(gradients).enumerate() {
-            let mut g = f64::from(*g) * scale;
-            if let Some(c) = spec.clip_value {
-                g = g.clamp(-c, c);
-            }
-            match &spec.method {
-                Method::Sgd(s) => {
-                    g += s.weight_decay * *p;
-                    let take = if self.t == 1 { 1.0 } else { 1.0 - s.dampening };
-                    self.first[i] = s.momentum * self.first[i] + take * g;
-                    *p -= lr * if s.nesterov { g + s.momentum * self.first[i] } else { self.first[i] };
-                }
-                Method::Adam(a) => {
-                    let second = self.moments(&a.moments, i, lr, p, &mut g, a.amsgrad);
-                    let mean = self.first[i] / (1.0 - a.moments.betas[0].powi(self.t));
-                    *p -= lr * mean / (second.sqrt() + a.moments.eps);
-                }
-                Method::NAdam(n) => {
-                    let second = self.moments(&n.moments, i, lr, p, &mut g, false);
-                    let (now, next) = (mu(n, self.t), mu(n, self.t + 1));
-                    let ahead = next * self.first[i] / (1.0 - self.product * next);
-                    let change = ahead + (1.0 - now) * g / (1.0 - self.product);
-                    *p -= lr * change / (second.sqrt() + n.moments.eps);
-                }
-            }
-        }
-        norm
-    }
-
-    /// Decay and moments; returns the second one without bias.
-    fn moments(&mut self, m: &Moments, i: usize, lr: f64, p: &mut f64, g: &mut f64, amsgrad: bool) -> f64 {
-        if m.decoupled {
-            *p *= 1.0 - lr * m.weight_decay;
-        } else {
-            *g += m.weight_decay * *p;
-        }
-        let [beta1, beta2] = m.betas;
-        self.first[i] = beta1 * self.first[i] + (1.0 - beta1) * *g;
-        self.second[i] = beta2 * self.second[i] + (1.0 - beta2) * *g * *g;
-        self.highest[i] = self.highest[i].max(self.second[i]);
-        let second = if amsgrad { self.highest[i] } else { self.second[i] };
-        second / (1.0 - beta2.powi(self.t))
-    }
-}
-
-fn specs() -> Vec<OptimSpec> {
-    let decay = |decoupled| Moments { weight_decay: 0.1, decoupled, ..Default::default() };
-    let fast = Moments { betas: [0.5, 0.7], eps: 1e-4, ..decay(false) };
-    let momentum = Sgd { momentum: 0.9, ..Default::default() };
-    let mut all: Vec<OptimSpec> = [
-        Method::Sgd(Sgd { weight_decay: 0.1, ..Default::default() }),
-        Method::Sgd(Sgd { dampening: 0.3, ..momentum }),
-        Method::Sgd(Sgd { nesterov: true, weight_decay: 0.01, ..momentum }),
-        Method::Adam(Adam::default()),
-        Method::Adam(Adam { moments: fast, amsgrad: true }),
-        Method::Adam(Adam { moments: decay(true), amsgrad: true }),
-        Method::NAdam(NAdam { moments: decay(false), momentum_decay: 0.02 }),
-        Method::NAdam(NAdam { moments: decay(true), ..Default::default() }),
-    ]
-    .map(OptimSpec::from)
-    .into();
-    let clipped: Vec<_> = all.iter().skip(1).step_by(2).copied().collect();
-    all.extend(clipped.iter().map(|s| OptimSpec { clip_norm: Some(2.0), ..*s }));
-    all.extend(clipped.iter().map(|s| OptimSpec { clip_norm: Some(1e9), clip_value: Some(0.2), ..*s }));
-    all
-}
-
 fn compare(context: &Arc<Context>, spec: OptimSpec) {
     let mut bench = Bench::new(context, spec);
     let mut twin = Twin::default();
@@ -185,7 +93,7 @@ fn compare(context: &Arc<Context>, spec: OptimSpec) {
 
 #[test]
 fn methods_follow_their_twins() {
-    for spec in specs() {
+    for spec in samples() {
         for context in [crate::context(), crate::portable()] {
             compare(context, spec);
         }
@@ -198,14 +106,14 @@ fn parameters_may_lie_in_several_buffers() {
     // Less than two of the parameters take together, so that each gets a buffer.
     context.limits.max_storage_buffer_binding_size = 136_000;
     let context = Arc::new(context);
-    for spec in specs().into_iter().filter(|s| s.clip_norm.is_some()) {
+    for spec in samples().into_iter().filter(|s| s.clip_norm.is_some()) {
         compare(&context, spec);
     }
 }
 
 #[test]
 fn a_restored_run_is_the_same_to_the_bit() {
-    for spec in specs() {
+    for spec in samples() {
         let context = crate::context();
         let mut whole = Bench::new(context, spec);
         let mut half = Bench::new(context, spec);
@@ -266,7 +174,7 @@ fn small_or_absent_gradients_are_left_alone() {
 #[test]
 fn padding_stays_zero() {
     let shape = Shape::new(3, 2, 2, 5);
-    for spec in specs() {
+    for spec in samples() {
         let mut bench = Bench::new(crate::context(), spec);
         (0..3).for_each(|t| drop(bench.step(t, 0.1)));
         // The sum over channels adds the padding lanes too.

@@ -20,7 +20,7 @@ pub use op::{Cost, FuseShapes, Operator};
 pub use plan::{Plan, Summary};
 pub use session::Session;
 pub use shape::{Array, Shape, pad_channels, unpad_channels};
-pub use weights::{Arenas, Init, Layout, ParamInfo, Weights};
+pub use weights::{Arenas, Exported, Init, Layout, ParamInfo, Weights};
 
 use crate::{Error, Result};
 

@@ -227,6 +227,9 @@ impl Arenas {
     }
 }
 
+/// A parameter's name, PyTorch's shape, and its numbers in PyTorch's order.
+pub type Exported = (String, Vec<usize>, Vec<f32>);
+
 /// The parameters and kept buffers of a model on the GPU; shared by its training and inference sessions.
 #[derive(Debug)]
 pub struct Weights {
@@ -332,7 +335,7 @@ impl Weights {
     ///
     /// # Errors
     /// As [`Context::read`].
-    pub fn export(&self) -> Result<Vec<(String, Vec<usize>, Vec<f32>)>> {
+    pub fn export(&self) -> Result<Vec<Exported>> {
         let (values, states) = (self.values.download(&self.context)?, self.states.download(&self.context)?);
         let each = self.params.iter().zip(&self.places).map(|(param, place)| {
             let arena = if param.trained { &values[place.arena] } else { &states[place.arena] };

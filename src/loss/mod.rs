@@ -2,6 +2,7 @@
 
 mod bce;
 mod overlap;
+pub mod samples;
 
 use serde_json::Value;
 

@@ -2,6 +2,7 @@
 //! without a look from the host.
 
 mod adam;
+pub mod check;
 mod clip;
 mod nadam;
 mod pass;

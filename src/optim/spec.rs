@@ -28,6 +28,18 @@ pub struct OptimSpec {
     pub clip_value: Option<f64>,
 }
 
+impl Method {
+    /// Name in configs and messages.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Sgd(_) => "sgd",
+            Self::Adam(a) if a.moments.decoupled => "adamw",
+            Self::Adam(_) => "adam",
+            Self::NAdam(_) => "nadam",
+        }
+    }
+}
+
 impl From<Method> for OptimSpec {
     fn from(method: Method) -> Self {
         Self { method, clip_norm: None, clip_value: None }

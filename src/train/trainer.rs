@@ -88,12 +88,12 @@ impl Trainer {
         model.build(&mut graph, x, true)?;
         let weights = Arc::new(Weights::new(context, &graph, seed)?);
         let gradients = weights.like_values("gradients")?;
-        let optimizer = Optimizer::new(&weights, &gradients, optim.clone())?;
+        let optimizer = Optimizer::new(&weights, &gradients, *optim)?;
         Ok(Self {
             log: LossLog::new(context)?,
             context: context.clone(),
             model: model.clone(),
-            loss: loss.clone(),
+            loss: *loss,
             size,
             micro_batches: micro_batches.max(1),
             steps: BTreeMap::new(),

@@ -113,8 +113,8 @@ pub fn shape_of(file: &[usize]) -> Result<Shape> {
 
 /// Gathers the comparisons of one case.
 pub struct Judge<'a> {
-    file: &'a CaseFile,
-    case: &'a Case,
+    pub file: &'a CaseFile,
+    pub case: &'a Case,
     worst: Option<Worst>,
     compared: usize,
 }

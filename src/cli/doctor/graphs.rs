@@ -37,14 +37,13 @@ pub fn input(graph: &mut Graph, file: &CaseFile, case: &Case, name: &str) -> Res
 /// What building and running the graph raise.
 pub fn run(
     context: &Arc<Context>,
-    file: &CaseFile,
-    case: &Case,
     judge: &mut Judge<'_>,
     mut subject: Subject,
     prefix: &str,
     outs: &[(String, String)],
     grads: &[String],
 ) -> Result<()> {
+    let (file, case) = (judge.file, judge.case);
     let graph = &mut subject.graph;
     graph.output(subject.y);
     let seed = graph.input("cotangent", graph.shape(subject.y));

@@ -17,7 +17,9 @@ use crate::{
     Error, Result,
     gpu::{Context, Select},
     io::atomic::write_atomic,
-    ops::{check::Sample, samples},
+    loss,
+    ops::{check::Distance, samples},
+    optim,
 };
 
 #[derive(Debug, Args)]
@@ -93,41 +95,52 @@ pub fn doctor(select: &Select, args: &DoctorArgs) -> Result<u8> {
     Ok(u8::from(failed > 0 || (args.no_skip && skipped > 0)))
 }
 
-/// Every operator on awkward shapes, against its CPU twin and finite differences.
+/// Every operator and loss on awkward shapes, against its CPU twin and finite differences; every optimiser
+/// against its own twin.
 fn built_in(context: &Arc<Context>, args: &DoctorArgs) -> Vec<Verdict> {
-    let wanted = |s: &Sample| args.only.is_empty() || args.only.iter().any(|n| n == s.op.name());
+    let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|n| n == name);
     let mut verdicts = Vec::new();
-    for sample in samples::samples().iter().filter(|s| wanted(s)) {
-        let mut run = |kind: &str, result: Result<crate::ops::check::Distance>| {
-            let (ok, reason, worst) = match result {
-                Ok(d) => {
-                    let (rtol, atol) = (sample.rtol, 0.2 * sample.rtol);
-                    let tensor = "of all outputs; atol is relative to the largest number".to_string();
-                    (
-                        true,
-                        String::new(),
-                        Some(Worst { tensor, max_abs: d.max_abs, ratio: d.ratio, rtol, atol }),
-                    )
-                }
-                Err(e) => (false, e.to_string(), None),
-            };
-            verdicts.push(Verdict {
-                file: String::new(),
-                id: sample.label.clone(),
-                kind: kind.into(),
-                name: sample.op.name().into(),
-                ok: Some(ok),
-                skipped: false,
-                reason,
-                worst,
-            });
+    for sample in samples::samples().iter().chain(&loss::samples::samples()).filter(|s| wanted(s.op.name())) {
+        let mut run = |kind: &str, result: Result<Distance>| {
+            verdicts.push(verdict(kind, sample.op.name(), &sample.label, sample.rtol, result));
         };
         run("kernel", sample.check_forward(context));
         if sample.has_gradient() {
             run("gradient", sample.check_gradient(context));
         }
     }
+    for spec in optim::check::samples().into_iter().filter(|s| wanted(s.method.name())) {
+        let label = format!("{spec:?}");
+        verdicts.push(verdict(
+            "optimiser",
+            spec.method.name(),
+            &label,
+            1e-5,
+            optim::check::check(context, spec),
+        ));
+    }
     verdicts
+}
+
+fn verdict(kind: &str, name: &str, id: &str, rtol: f64, result: Result<Distance>) -> Verdict {
+    let (ok, reason, worst) = match result {
+        Ok(Distance { max_abs, ratio }) => {
+            let tensor = "all outputs; atol is relative to the largest number".to_string();
+            (true, String::new(), Some(Worst { tensor, max_abs, ratio, rtol, atol: 0.2 * rtol }))
+        }
+        Err(e) => (false, e.to_string(), None),
+    };
+    let (file, skipped) = (String::new(), false);
+    Verdict {
+        file,
+        id: id.into(),
+        kind: kind.into(),
+        name: name.into(),
+        ok: Some(ok),
+        skipped,
+        reason,
+        worst,
+    }
 }
 
 fn reference(context: &Arc<Context>, args: &DoctorArgs) -> Result<Vec<Verdict>> {

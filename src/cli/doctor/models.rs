@@ -55,7 +55,7 @@ fn forward(
         outs.extend(under(&case.out, "after.").into_iter().map(|n| (format!("after.{n}"), n)));
     }
     let subject = subject(file, case, prefix == "train.", fuse)?;
-    graphs::run(context, file, case, judge, subject, prefix, &outs, &[])
+    graphs::run(context, judge, subject, prefix, &outs, &[])
 }
 
 fn gradient(
@@ -67,7 +67,7 @@ fn gradient(
     fuse: bool,
 ) -> Result<()> {
     let subject = subject(file, case, prefix == "train.", fuse)?;
-    graphs::run(context, file, case, judge, subject, prefix, &[], &under(&case.grad, prefix))
+    graphs::run(context, judge, subject, prefix, &[], &under(&case.grad, prefix))
 }
 
 fn subject(file: &CaseFile, case: &Case, train: bool, fuse: bool) -> Result<Subject> {

@@ -43,7 +43,7 @@ pub fn run(
     };
     let outs: Vec<_> = case.out.iter().map(|n| (n.clone(), n.clone())).collect();
     let subject = Subject { graph, inputs, y };
-    Some(graphs::run(context, file, case, judge, subject, "", &outs, &case.grad))
+    Some(graphs::run(context, judge, subject, "", &outs, &case.grad))
 }
 
 fn build(graph: &mut Graph, file: &CaseFile, case: &Case, x: &[Var]) -> Option<Result<Var>> {
