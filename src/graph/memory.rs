@@ -8,14 +8,18 @@ use crate::{Error, Result};
 pub struct MemoryPlan {
     /// Bytes of each shared buffer.
     pub slots: Vec<u64>,
-    /// The shared buffer of each tensor that is computed or given by the host; parameters, gradients and
-    /// kept buffers have none.
-    pub slot_of: Vec<Option<usize>>,
+    pub(super) slots_of: Vec<Option<usize>>,
     /// The largest sum, over the passes, of shared tensors that are still needed: no plan can do with less.
     pub lower_bound: u64,
 }
 
 impl MemoryPlan {
+    /// The shared buffer of a tensor that is computed or given by the host; parameters, gradients and kept
+    /// buffers have none.
+    pub fn slot_of(&self, var: Var) -> Option<usize> {
+        self.slots_of.get(var.0).copied().flatten()
+    }
+
     /// Bytes of all shared buffers.
     pub fn bytes(&self) -> u64 {
         self.slots.iter().sum()
@@ -35,7 +39,7 @@ pub(super) fn plan(vars: &[VarInfo], passes: &[Pass], outputs: &[Var], limit: u6
     let lives = lives(vars, passes, outputs);
     let mut order: Vec<usize> = (0..vars.len()).filter(|v| lives[*v].is_some()).collect();
     order.sort_by_key(|v| std::cmp::Reverse(vars[*v].shape.bytes()));
-    let mut memory = MemoryPlan { slot_of: vec![None; vars.len()], ..Default::default() };
+    let mut memory = MemoryPlan { slots_of: vec![None; vars.len()], ..Default::default() };
     let mut tenants: Vec<Vec<Life>> = Vec::new();
     for v in order {
         let Some(life) = lives[v] else { continue };
@@ -55,7 +59,7 @@ pub(super) fn plan(vars: &[VarInfo], passes: &[Pass], outputs: &[Var], limit: u6
             tenants.len() - 1
         });
         tenants[slot].push(life);
-        memory.slot_of[v] = Some(slot);
+        memory.slots_of[v] = Some(slot);
     }
     memory.lower_bound = lower_bound(vars, &lives, passes.len());
     Ok(memory)

@@ -28,6 +28,13 @@ use crate::{Error, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Var(pub(crate) usize);
 
+impl Var {
+    /// Its place in [`Graph::vars`].
+    pub const fn index(self) -> usize {
+        self.0
+    }
+}
+
 /// What a tensor is to the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {

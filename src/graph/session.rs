@@ -107,7 +107,7 @@ impl Session {
     /// The buffer range of a tensor.
     fn binding(&self, var: Var) -> Result<wgpu::BufferBinding<'_>> {
         let info = &self.plan.vars[var.0];
-        if let Some(slot) = self.plan.memory.slot_of[var.0] {
+        if let Some(slot) = self.plan.memory.slot_of(var) {
             return Ok(wgpu::BufferBinding {
                 buffer: &self.slots[slot],
                 offset: 0,

@@ -1,0 +1,135 @@
+//! The passes over the graph: fusion, memory plan, lowering.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
+
+use gyre::{
+    Error,
+    gpu::{Context, Select},
+    graph::{Access, Graph, Plan, Session, Shape, Weights},
+    infer::predictor,
+    loss::LossSpec,
+    models::{Model, Network},
+    train::training_graph,
+};
+
+fn context() -> &'static Arc<Context> {
+    static CONTEXT: OnceLock<Arc<Context>> = OnceLock::new();
+    CONTEXT
+        .get_or_init(|| Arc::new(Context::new(&Select::parse(None)).expect("a Vulkan, Metal or DX12 driver")))
+}
+
+fn small(network: Network) -> Model {
+    Model { widths: vec![4, 8, 16], ..Model::new(network, 1, 1) }
+}
+
+fn count(plan: &Plan, file: &str) -> usize {
+    plan.passes.iter().filter(|p| p.dispatch.variant.file == file).count()
+}
+
+#[test]
+fn batch_norm_folds_into_the_convolution_at_inference() {
+    for network in [Network::UNet, Network::AttUNet, Network::R2AttUNet] {
+        let (graph, _, _) = predictor::graph(&small(network), Shape::new(1, 16, 16, 1)).unwrap();
+        let plan = Plan::new(&graph, context()).unwrap();
+        assert_eq!(count(&plan, "batch_norm/apply"), 0, "{}", network.name());
+        assert_eq!(count(&plan, "activation"), 0, "{}", network.name());
+    }
+}
+
+#[test]
+fn activations_and_sums_join_batch_norm_in_training() {
+    let graph =
+        training_graph(&small(Network::R2UNet), &LossSpec::Bce, Shape::new(2, 16, 16, 1)).unwrap().graph;
+    let plan = Plan::new(&graph, context()).unwrap();
+    assert_eq!(count(&plan, "activation"), 0);
+    // Twice t sums a block and one with its input: all of the forward pass joined.
+    let joined =
+        plan.passes.iter().filter(|p| p.dispatch.variant.features.iter().any(|f| f == "after")).count();
+    assert_eq!(joined, 5 * 5);
+}
+
+#[test]
+fn fusion_changes_no_number() {
+    let model = Model { widths: vec![3, 5], ..Model::new(Network::R2AttUNet, 1, 2) };
+    let mut results = Vec::new();
+    for fuse in [false, true] {
+        let mut graph = Graph::new();
+        let x = graph.input("x", Shape::new(2, 8, 10, 1));
+        let y = model.build(&mut graph, x, false).unwrap();
+        graph.output(y);
+        if fuse {
+            graph.fuse();
+        }
+        let weights = Arc::new(Weights::new(context(), &graph, 5).unwrap());
+        let session = Session::new(Plan::new(&graph, context()).unwrap(), &weights).unwrap();
+        session.poison();
+        session.write(x, &(0..160).map(|i| (i % 23) as f32 / 23.0).collect::<Vec<_>>()).unwrap();
+        session.run();
+        results.push(session.read(y).unwrap());
+    }
+    for (plain, fused) in results[0].iter().zip(&results[1]) {
+        approx::assert_relative_eq!(plain, fused, epsilon = 1e-5, max_relative = 1e-4);
+    }
+}
+
+/// First and last pass that touches each tensor that lies in a shared buffer.
+fn lives(plan: &Plan) -> HashMap<usize, Vec<(usize, usize)>> {
+    let mut of_var: HashMap<usize, (usize, (usize, usize))> = HashMap::new();
+    for (at, pass) in plan.passes.iter().enumerate() {
+        for var in pass.dispatch.buffers.iter().copied().map(Access::var) {
+            if let Some(slot) = plan.memory.slot_of(var) {
+                let entry = of_var.entry(var.index()).or_insert((slot, (at, at)));
+                entry.1.1 = at;
+            }
+        }
+    }
+    let mut by_slot: HashMap<usize, Vec<(usize, usize)>> = HashMap::new();
+    of_var.into_values().for_each(|(slot, life)| by_slot.entry(slot).or_default().push(life));
+    by_slot
+}
+
+#[test]
+fn tensors_that_live_together_lie_apart() {
+    for network in Network::ALL {
+        let graph = training_graph(&small(network), &LossSpec::Bce, Shape::new(2, 16, 16, 1)).unwrap().graph;
+        let plan = Plan::new(&graph, context()).unwrap();
+        for mut lives in lives(&plan).into_values() {
+            lives.sort_unstable();
+            assert!(lives.windows(2).all(|w| w[0].1 < w[1].0), "{}: {lives:?}", network.name());
+        }
+    }
+}
+
+#[test]
+fn memory_stays_near_the_least_possible() {
+    let model = Model { widths: vec![8, 16, 32, 64, 128], ..Model::new(Network::R2AttUNet, 1, 1) };
+    let graph = training_graph(&model, &LossSpec::Bce, Shape::new(4, 128, 128, 1)).unwrap().graph;
+    let plan = Plan::new(&graph, context()).unwrap();
+    let summary = plan.summary();
+    assert!(summary.activation_bytes <= summary.activation_lower_bound * 6 / 5, "{summary:?}");
+    assert!(summary.activation_bytes >= summary.activation_lower_bound);
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_its_size() {
+    let model = Model::new(Network::UNet, 1, 1);
+    let graph = training_graph(&model, &LossSpec::Bce, Shape::new(64, 1024, 1024, 1)).unwrap().graph;
+    match Plan::new(&graph, context()) {
+        Err(Error::OutOfMemory(message)) => assert!(message.contains("64x1024x1024x128"), "{message}"),
+        other => panic!("{:?}", other.map(|p| p.summary().clone())),
+    }
+}
+
+#[test]
+fn weights_of_another_model_are_refused() {
+    let build = |widths: Vec<usize>| {
+        let model = Model { widths, ..Model::new(Network::UNet, 1, 1) };
+        predictor::graph(&model, Shape::new(1, 16, 16, 1)).unwrap().0
+    };
+    let (two, three) = (build(vec![4, 8]), build(vec![4, 8, 16]));
+    let weights = Arc::new(Weights::new(context(), &two, 0).unwrap());
+    assert!(Session::new(Plan::new(&three, context()).unwrap(), &weights).is_err());
+}
