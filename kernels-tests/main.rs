@@ -25,12 +25,14 @@ mod matmul;
 mod optim;
 mod pool;
 mod pool_grad;
+mod portability;
 mod reduce;
 mod resize;
 mod resize_grad;
 mod samples;
 mod slice;
 mod softmax;
+mod structure;
 
 /// One device for all tests: own limits and trusted shaders.
 pub fn context() -> &'static Arc<Context> {

@@ -170,17 +170,25 @@ impl Sample {
         Ok(if gradient.ratio > forward.ratio { gradient } else { forward })
     }
 
+    /// The graphs that [`Self::check`] runs: the operator alone, and with its gradient where that is checked.
+    ///
+    /// # Errors
+    /// What building them raises.
+    pub fn graphs(&self) -> Result<Vec<Graph>> {
+        let mut graphs = vec![self.forward_graph()?.0];
+        if self.has_gradient() {
+            graphs.push(self.gradient_graph()?.graph);
+        }
+        Ok(graphs)
+    }
+
     /// Names of the shader files that [`Self::check`] runs.
     ///
     /// # Errors
     /// What building or lowering the graphs raises.
     pub fn shaders(&self, context: &Context) -> Result<BTreeSet<&'static str>> {
-        let mut graphs = vec![self.forward_graph()?.0];
-        if self.has_gradient() {
-            graphs.push(self.gradient_graph()?.graph);
-        }
         let mut files = BTreeSet::new();
-        for graph in graphs {
+        for graph in self.graphs()? {
             files.extend(Plan::new(&graph, context)?.passes.iter().map(|p| p.dispatch.variant.file));
         }
         Ok(files)

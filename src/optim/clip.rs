@@ -3,12 +3,23 @@
 use super::{pass::Pass, vec4s};
 use crate::{
     Result,
-    gpu::{Context, Variant},
+    gpu::{Context, Variant, Word},
     graph::Arenas,
 };
 
 /// Most workgroups that the squares of one arena are summed by.
 const SHARES: usize = 256;
+
+/// The kernel of an arena's sums of squares, and its parameters.
+pub(super) fn squares(size: usize, shares: usize, first: usize) -> (Variant, [(&'static str, Word); 3]) {
+    let params = [("size", size.into()), ("shares", shares.into()), ("first", first.into())];
+    (Variant::new("optim/norm"), params)
+}
+
+/// The kernel of the norm and the factor, and its parameters.
+pub(super) fn norm(shares: usize, limit: f64) -> (Variant, [(&'static str, Word); 2]) {
+    (Variant::new("optim/clip"), [("shares", shares.into()), ("limit", (limit as f32).into())])
+}
 
 /// Measures the norm of all gradients and the factor `min(1, limit / (norm + 1e-6))`, as
 /// `torch.nn.utils.clip_grad_norm_`.
@@ -29,14 +40,11 @@ impl Clip {
         let mut passes = Vec::new();
         let mut first = 0;
         for (gradient, shares) in gradients.buffers.iter().zip(shares) {
-            let params =
-                [("size", vec4s(gradient).into()), ("shares", shares.into()), ("first", first.into())];
-            let variant = Variant::new("optim/norm");
+            let (variant, params) = squares(vec4s(gradient), shares, first);
             passes.push(Pass::new(context, &variant, &params, &[&partial, gradient], 64 * shares)?);
             first += shares;
         }
-        let params = [("shares", total.into()), ("limit", (limit as f32).into())];
-        let variant = Variant::new("optim/clip");
+        let (variant, params) = norm(total, limit);
         passes.push(Pass::new(context, &variant, &params, &[&outcome, &partial], 64)?);
         Ok(Self { passes, outcome })
     }

@@ -64,16 +64,7 @@ impl Optimizer {
         let moments: Vec<_> =
             names.iter().map(|name| Ok((*name, weights.like_values(name)?))).collect::<Result<_>>()?;
         let clip = spec.clip_norm.map(|limit| Clip::new(context, gradients, limit)).transpose()?;
-        let variant = match spec.method {
-            Method::Sgd(s) => Variant::new("optim/sgd")
-                .feature("momentum", s.momentum != 0.0)
-                .feature("nesterov", s.nesterov),
-            Method::Adam(a) => Variant::new("optim/adam").feature("amsgrad", a.amsgrad),
-            Method::NAdam(_) => Variant::new("optim/adam"),
-        };
-        let variant = variant
-            .feature("clip_norm", spec.clip_norm.is_some())
-            .feature("clip_value", spec.clip_value.is_some());
+        let variant = update(&spec);
         let mut optimizer = Self {
             weights: weights.clone(),
             spec,
@@ -83,7 +74,7 @@ impl Optimizer {
             step: 0,
             mu_product: 1.0,
         };
-        let factors = optimizer.factors(1, 0.0);
+        let factors = factors(&spec, 1, 0.0, 1.0);
         for (i, (value, gradient)) in values.buffers.iter().zip(&gradients.buffers).enumerate() {
             let mut buffers = vec![value, gradient];
             buffers.extend(optimizer.moments.iter().map(|(_, arenas)| &arenas.buffers[i]));
@@ -115,7 +106,7 @@ impl Optimizer {
         if let Method::NAdam(n) = self.spec.method {
             self.mu_product = n.product(self.step, self.mu_product);
         }
-        let factors = self.factors(self.step, f64::from(lr));
+        let factors = factors(&self.spec, self.step, f64::from(lr), self.mu_product);
         let descriptor = wgpu::ComputePassDescriptor { label: Some("optimiser"), timestamp_writes: None };
         let mut pass = encoder.begin_compute_pass(&descriptor);
         if let Some(clip) = &self.clip {
@@ -124,16 +115,6 @@ impl Optimizer {
         for (update, size) in &self.updates {
             update.set(&self.weights.context.queue, &with_size(*size, &factors));
             update.record(&mut pass);
-        }
-    }
-
-    /// Uniform members after the size.
-    fn factors(&self, step: u64, lr: f64) -> Vec<(&'static str, Word)> {
-        let bound = self.spec.clip_value.unwrap_or(0.0);
-        match &self.spec.method {
-            Method::Sgd(s) => s.factors(step, lr, bound),
-            Method::Adam(a) => a.factors(step, lr, bound),
-            Method::NAdam(n) => n.factors(step, lr, self.mu_product, bound),
         }
     }
 
@@ -151,6 +132,41 @@ impl Optimizer {
     /// The buffer that holds the norm as its first f32, for a log that is read without waiting.
     pub fn norm_buffer(&self) -> Option<&wgpu::Buffer> {
         self.clip.as_ref().map(|c| &c.outcome)
+    }
+}
+
+/// The kernels that a step with these settings runs, each with the members of its uniform.
+pub fn kernels(spec: &OptimSpec) -> Vec<(Variant, Vec<&'static str>)> {
+    let names = |params: &[(&'static str, Word)]| params.iter().map(|p| p.0).collect::<Vec<_>>();
+    let mut all = vec![(update(spec), names(&with_size(0, &factors(spec, 1, 0.0, 1.0))))];
+    if let Some(limit) = spec.clip_norm {
+        let (variant, params) = clip::squares(0, 1, 0);
+        all.push((variant, names(&params)));
+        let (variant, params) = clip::norm(1, limit);
+        all.push((variant, names(&params)));
+    }
+    all
+}
+
+/// The kernel of the update.
+fn update(spec: &OptimSpec) -> Variant {
+    let variant = match spec.method {
+        Method::Sgd(s) => {
+            Variant::new("optim/sgd").feature("momentum", s.momentum != 0.0).feature("nesterov", s.nesterov)
+        }
+        Method::Adam(a) => Variant::new("optim/adam").feature("amsgrad", a.amsgrad),
+        Method::NAdam(_) => Variant::new("optim/adam"),
+    };
+    variant.feature("clip_norm", spec.clip_norm.is_some()).feature("clip_value", spec.clip_value.is_some())
+}
+
+/// Members of the update's uniform after the size; `product` is that of [`NAdam::product`].
+fn factors(spec: &OptimSpec, step: u64, lr: f64, product: f64) -> Vec<(&'static str, Word)> {
+    let bound = spec.clip_value.unwrap_or(0.0);
+    match &spec.method {
+        Method::Sgd(s) => s.factors(step, lr, bound),
+        Method::Adam(a) => a.factors(step, lr, bound),
+        Method::NAdam(n) => n.factors(step, lr, product, bound),
     }
 }
 

@@ -1,0 +1,202 @@
+//! Everything that runs a kernel, and the kernels that are run, each form once.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
+
+use gyre::{
+    gpu::{self, Binding, Context, Expanded, Select, Variant},
+    graph::{Access, Graph, Plan, Shape},
+    infer::predictor,
+    loss::{Link, LossOptions, LossSpec, Scope},
+    models::{Model, Network},
+    ops::{
+        Act, Activation, BatchNorm, Conv2d, ConvTranspose2d, Geometry, Linear,
+        check::Sample,
+        samples::{conv_transpose2d, conv2d, samples},
+    },
+    optim::{self, Adam, Method, NAdam, OptimSpec, Sgd},
+    train::training_graph,
+};
+use rayon::prelude::*;
+
+/// One dispatch of some program.
+pub struct Use {
+    /// The program, for messages.
+    pub by: Arc<str>,
+    pub variant: Variant,
+    /// Members of the uniform as the host packs them.
+    pub params: Vec<&'static str>,
+    /// How the host binds the buffers after the uniform; unknown for optimisers.
+    pub buffers: Option<Vec<Binding>>,
+    /// Invocations; unknown for optimisers.
+    pub threads: Option<usize>,
+}
+
+/// All dispatches of all programs below, on software and other devices.
+pub fn all() -> &'static [Use] {
+    static USES: OnceLock<Vec<Use>> = OnceLock::new();
+    USES.get_or_init(|| {
+        let mut uses: Vec<Use> = programs()
+            .into_par_iter()
+            .flat_map(|(name, graph)| {
+                devices().iter().flat_map(|d| of_plan(&name, &graph, d)).collect::<Vec<_>>()
+            })
+            .collect();
+        uses.extend(optimisers().iter().flat_map(of_optimiser));
+        uses
+    })
+}
+
+/// The source of every form of every kernel in [`all`].
+pub fn kernels() -> &'static BTreeMap<Variant, Expanded> {
+    static KERNELS: OnceLock<BTreeMap<Variant, Expanded>> = OnceLock::new();
+    KERNELS.get_or_init(|| {
+        let mut variants: Vec<&Variant> = all().iter().map(|u| &u.variant).collect();
+        variants.sort();
+        variants.dedup();
+        let expand = |v: &Variant| (v.clone(), gpu::expand(v).unwrap_or_else(|e| panic!("{e}")));
+        variants.into_par_iter().map(expand).collect()
+    })
+}
+
+/// Plans may differ between the processor and a GPU. Nothing runs here, so one adapter stands for both.
+fn devices() -> &'static [Context; 2] {
+    static DEVICES: OnceLock<[Context; 2]> = OnceLock::new();
+    DEVICES.get_or_init(|| {
+        [wgpu::DeviceType::Cpu, wgpu::DeviceType::DiscreteGpu].map(|kind| {
+            let mut context =
+                Context::portable(&Select::parse(None)).expect("a Vulkan, Metal or DX12 driver");
+            context.info.device_type = kind;
+            context
+        })
+    })
+}
+
+fn of_plan(name: &str, graph: &Graph, device: &Context) -> Vec<Use> {
+    let plan = Plan::new(graph, device).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let by: Arc<str> = name.into();
+    let binding = |access: &Access| match access {
+        Access::Read(_) => Binding::Read,
+        Access::Write(_) => Binding::ReadWrite,
+    };
+    let one = |d: &gpu::Dispatch<Access>| Use {
+        by: by.clone(),
+        variant: d.variant.clone(),
+        params: d.params.iter().map(|p| p.0).collect(),
+        buffers: Some(d.buffers.iter().map(binding).collect()),
+        threads: Some(d.threads),
+    };
+    plan.passes.iter().map(|p| one(&p.dispatch)).collect()
+}
+
+fn of_optimiser(spec: &OptimSpec) -> Vec<Use> {
+    let by: Arc<str> = format!("{spec:?}").into();
+    let one = |(variant, params)| Use { by: by.clone(), variant, params, buffers: None, threads: None };
+    optim::kernels(spec).into_iter().map(one).collect()
+}
+
+/// Every graph that is looked at, with a name.
+fn programs() -> Vec<(String, Graph)> {
+    let mut all = Vec::new();
+    for sample in samples().into_iter().chain(activations()) {
+        let name = format!("{} {}", sample.op.name(), sample.label);
+        let graphs = sample.graphs().unwrap_or_else(|e| panic!("{name}: {e}"));
+        all.extend(graphs.into_iter().map(|g| (name.clone(), g)));
+    }
+    for model in models() {
+        let m = model.multiple();
+        let x = Shape::new(2, 2 * m, 3 * m, model.in_channels);
+        let graph = predictor::graph(&model, x).unwrap_or_else(|e| panic!("{model:?}: {e}")).0;
+        all.push((format!("prediction by {model:?}"), graph));
+        // The losses are the same for all widths.
+        let losses = losses(model.out_channels);
+        let narrow = model.widths.len() == 2;
+        for loss in losses.iter().take(if narrow { losses.len() } else { 1 }) {
+            let name = format!("training of {model:?} with {loss:?}");
+            let graph = training_graph(&model, loss, x).unwrap_or_else(|e| panic!("{name}: {e}")).graph;
+            all.push((name, graph));
+        }
+    }
+    all
+}
+
+/// Every activation, in every operator that has one.
+fn activations() -> Vec<Sample> {
+    let x = Shape::new(2, 5, 7, 6);
+    let c = Shape::channels(6);
+    let geometry = Geometry::square(3, 1, 1);
+    let of = |act: Act| {
+        let norm = BatchNorm { act, ..BatchNorm::new(true, 1e-5, 0.1) };
+        let convolution = Conv2d { bias: true, act, ..Conv2d::new(geometry) };
+        let transposed = ConvTranspose2d { bias: true, act, ..ConvTranspose2d::new(geometry, [0, 0]) };
+        let linear = Linear { bias: true, act };
+        let products = [
+            conv2d(act.name(), convolution, &[x], 9),
+            conv_transpose2d(act.name(), transposed, x, 9),
+            Sample::new(act.name(), linear, &[x, Shape::new(1, 1, 6, 9), Shape::channels(9)]).params(&[1, 2]),
+        ];
+        let mut all = vec![
+            Sample::new(act.name(), Activation::new(act), &[x]),
+            Sample::new(act.name(), norm, &[x, c, c, c, c]).params(&[1, 2]).constants(&[3, 4]),
+        ];
+        // Only prediction joins the others with a product.
+        all.extend(products.map(|s| if act.known_by_output() { s } else { s.forward_only() }));
+        all
+    };
+    Act::ALL.into_iter().flat_map(of).collect()
+}
+
+/// All networks, narrow and at their published widths.
+fn models() -> Vec<Model> {
+    let mut all = Vec::new();
+    for (network, classes) in Network::ALL.into_iter().flat_map(|n| [(n, 1), (n, 3)]) {
+        let published = Model::new(network, classes, classes);
+        let narrow = Model { widths: vec![8, 16], ..published.clone() };
+        all.extend([Model { widths: vec![5, 12], ..published.clone() }, published]);
+        if network == Network::RrAttUNet {
+            for bits in 0..16 {
+                let on = |bit: usize| bits >> bit & 1 == 1;
+                let (share, gate_bn, residual, attention) = (on(0), on(1), on(2), on(3));
+                all.push(Model { share, gate_bn, residual, attention, ..narrow.clone() });
+            }
+        }
+        all.push(narrow);
+    }
+    all
+}
+
+/// All losses that suit that many classes.
+fn losses(classes: usize) -> Vec<LossSpec> {
+    let plain = LossOptions::default();
+    let image = LossOptions { scope: Scope::Image, ..plain };
+    let softmax = LossOptions { link: Link::Softmax, include_background: false, ..plain };
+    let mut all = vec![plain, image];
+    if classes > 1 {
+        all.push(softmax);
+    }
+    let named = |(name, o): (&str, &LossOptions)| LossSpec::named(name, o).unwrap_or_else(|e| panic!("{e}"));
+    LossSpec::NAMES
+        .into_iter()
+        .flat_map(|name| all.iter().map(move |o| (name, o)))
+        .filter(|(name, o)| *name != "bce" || o.link == Link::Sigmoid)
+        .map(named)
+        .collect()
+}
+
+/// All methods, with each way of clipping.
+fn optimisers() -> Vec<OptimSpec> {
+    let momentum = Sgd { momentum: 0.9, ..Sgd::default() };
+    let methods = [
+        Method::Sgd(Sgd::default()),
+        Method::Sgd(momentum),
+        Method::Sgd(Sgd { nesterov: true, ..momentum }),
+        Method::Adam(Adam::default()),
+        Method::Adam(Adam { amsgrad: true, ..Adam::default() }),
+        Method::NAdam(NAdam::default()),
+    ];
+    let clips = [(None, None), (Some(1.0), None), (None, Some(1.0)), (Some(1.0), Some(1.0))];
+    let of = |method| clips.map(|(clip_norm, clip_value)| OptimSpec { method, clip_norm, clip_value });
+    methods.into_iter().flat_map(of).collect()
+}
