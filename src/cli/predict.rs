@@ -1,6 +1,7 @@
 //! `gyre predict`: masks of pictures, at their own size.
 
 use std::{
+    collections::HashSet,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -53,6 +54,7 @@ pub fn predict(context: &Arc<Context>, args: &PredictArgs) -> Result<u8> {
         return Err(Error::Config(format!("--threshold must be between 0 and 1, got {threshold}")));
     }
     let pictures = gather(&args.inputs)?;
+    spare_pictures(&pictures, &args.out)?;
     fs::create_dir_all(&args.out).map_err(Error::io(&args.out))?;
     let predictor = Predictor::new(&setup.model, &weights, setup.size);
     let mut whole = Whole::new(predictor, setup.fit, setup.normalise.clone(), config.train.batch);
@@ -98,10 +100,32 @@ fn gather(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(all)
 }
 
+/// Where the mask of `picture` goes.
+fn mask_path(picture: &Path, out: &Path) -> Result<PathBuf> {
+    let name = picture.file_stem().ok_or_else(|| Error::data(picture, "has no file name"))?;
+    let mut name = name.to_os_string();
+    name.push(".png");
+    Ok(out.join(name))
+}
+
+/// Masks must not replace the pictures they are of.
+fn spare_pictures(pictures: &[PathBuf], out: &Path) -> Result<()> {
+    let known: HashSet<PathBuf> = pictures.iter().filter_map(|p| p.canonicalize().ok()).collect();
+    for picture in pictures {
+        let mask = mask_path(picture, out)?;
+        if mask.canonicalize().is_ok_and(|mask| known.contains(&mask)) {
+            let (mask, picture) = (mask.display(), picture.display());
+            return Err(Error::Config(format!(
+                "the mask of {picture} would replace the picture {mask}; give another --out"
+            )));
+        }
+    }
+    Ok(())
+}
+
 fn one(whole: &mut Whole, config: &Config, path: &Path, out: &Path, threshold: f32) -> Result<()> {
     let picture = Picture::read(path, config.data.channels)?;
     let mask = whole.predict(&picture)?.mask(threshold);
-    let name = path.file_stem().ok_or_else(|| Error::data(path, "has no file name"))?;
     let coding = if config.model.classes > 2 { MaskCoding::Indices } else { MaskCoding::Binary0_255 };
-    mask.write_png(out.join(name).with_extension("png"), &coding)
+    mask.write_png(mask_path(path, out)?, &coding)
 }

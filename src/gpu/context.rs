@@ -185,9 +185,7 @@ impl Context {
         let (errors, lost) = (context.inbox.clone(), context.inbox.clone());
         context.device.on_uncaptured_error(Arc::new(move |e| keep_first(&errors, e.to_string())));
         context.device.set_device_lost_callback(move |reason, message| {
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                keep_first(&lost, format!("the device was lost: {message}"));
-            }
+            keep_first(&lost, format!("the device was lost ({reason:?}): {message}"));
         });
         Ok(context)
     }

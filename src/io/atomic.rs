@@ -70,6 +70,26 @@ fn create_beside(target: &Path) -> io::Result<(PathBuf, File)> {
     ))
 }
 
+/// Removes the temporary files that killed writes to `path` left beside it. No write may be under way.
+///
+/// # Errors
+/// [`Error::Io`] naming what cannot be listed or removed.
+pub fn remove_leftovers(path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    let folder = folder_of(path);
+    let Some(name) = path.file_name() else { return Ok(()) };
+    let prefix = format!(".{}.tmp", name.display());
+    for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
+        let found = entry.map_err(Error::io(folder))?.file_name();
+        let number = found.to_str().and_then(|found| found.strip_prefix(&prefix));
+        if number.is_some_and(|n| n.parse::<u32>().is_ok()) {
+            let leftover = folder.join(found);
+            fs::remove_file(&leftover).map_err(Error::io(leftover))?;
+        }
+    }
+    Ok(())
+}
+
 /// Takes the file by value: it must be closed before the rename, which Windows refuses otherwise.
 fn fill_and_sync(file: File, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
     let mut writer = BufWriter::new(file);
@@ -161,6 +181,9 @@ mod tests {
         fs::write(folder.path().join(".b.tmp0"), b"left by a killed process").unwrap();
         write_atomic(folder.path().join("b"), b"x").unwrap();
         assert_eq!(names(folder.path()), [".b.tmp0", "b"]);
+        fs::write(folder.path().join(".b.tmpl"), b"another's").unwrap();
+        remove_leftovers(folder.path().join("b")).unwrap();
+        assert_eq!(names(folder.path()), [".b.tmpl", "b"]);
     }
 
     #[cfg(unix)]

@@ -10,14 +10,14 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::{Data, Progress, Setup, Trainer, checkpoint, config::Config, runlog::RunLog};
+use super::{Data, Progress, Setup, Trainer, checkpoint, config::Config, runlog::RunLog, training_graph};
 use crate::{
     Error, Result,
-    data::{Dataset, Loader},
+    data::{Dataset, Fit, Loader},
     gpu::Context,
-    graph::Weights,
-    infer::{Predictor, Whole},
-    io::atomic::write_atomic,
+    graph::{Plan, Shape, Weights},
+    infer::{Predictor, Whole, predictor},
+    io::atomic::{remove_leftovers, write_atomic},
     metrics::{Confusion, Phase, Row, Summary, summarise},
     report::{PictureRow, Report},
 };
@@ -26,6 +26,16 @@ use crate::{
 const LOOK_EVERY: usize = 8;
 /// Pictures shown in a report.
 const SHOWN: usize = 8;
+/// What a run folder holds. The config is the last to go when a run is overwritten.
+const FILES: [&str; 7] = [
+    "last.safetensors",
+    "best.safetensors",
+    "scores.json",
+    "report.html",
+    "metrics.csv",
+    "metrics.jsonl",
+    "config.toml",
+];
 
 /// How a run begins.
 #[derive(Clone, Debug, Default)]
@@ -74,11 +84,12 @@ struct Run<'a> {
 pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Result<Outcome> {
     let began = Instant::now();
     let folder = config.train.out.clone();
-    prepare(&folder, options)?;
+    refuse_taken(&folder, options)?;
     let setup = Setup::new(config)?;
     let data = setup.open_data(config)?;
     data.warnings.iter().for_each(|w| eprintln!("warning: {w}"));
     let loader = data.training_loader(config, &setup)?;
+    check_memory(context, config, &setup)?;
     let mut trainer = Trainer::new(
         context,
         &setup.model,
@@ -98,37 +109,56 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
         // Longer training of the same model is allowed; the new config counts from here.
         progress.config = config.to_toml()?;
     }
+    // Nothing is touched before everything that can be refused has been looked at.
+    clear(&folder, options)?;
     write_atomic(folder.join("config.toml"), progress.config.as_bytes())?;
     let log = match options.resume {
-        true => RunLog::resume(&folder, progress.step)?,
+        true => RunLog::resume(&folder, progress.epoch)?,
         false => RunLog::create(&folder, false)?,
     };
     let steps = planned_steps(config, loader.batches());
     let bar = progress_bar(options.quiet, steps, progress.step);
-    let mut run = Run { config, setup, data, loader, trainer, log, progress, steps, bar, lr: 0.0 };
+    // A run may go on between the last step of an epoch and its row in the log.
+    let lr = config.optim.lr_at(progress.step.saturating_sub(1), steps);
+    let mut run = Run { config, setup, data, loader, trainer, log, progress, steps, bar, lr };
     run.train()?;
     run.bar.finish_and_clear();
     run.finish(context, began)
 }
 
-/// Makes the run folder, or refuses to touch a run that is there.
-fn prepare(folder: &Path, options: &RunOptions) -> Result<()> {
-    let taken = folder.join("config.toml").exists();
+/// Refuses to touch a run that is there, unless told to.
+fn refuse_taken(folder: &Path, options: &RunOptions) -> Result<()> {
+    let taken = FILES.iter().any(|name| folder.join(name).exists());
     if taken && !options.resume && !options.overwrite {
         return Err(Error::Config(format!(
             "{} holds a run already; give another train.out, or --resume, or --overwrite",
             folder.display()
         )));
     }
-    if taken && options.overwrite && !options.resume {
-        for name in ["config.toml", "metrics.csv", "metrics.jsonl", "last.safetensors", "best.safetensors"] {
-            let path = folder.join(name);
-            if path.exists() {
-                fs::remove_file(&path).map_err(Error::io(path))?;
-            }
+    Ok(())
+}
+
+/// Makes the run folder, without what killed writes left there and, to overwrite, without the old run.
+fn clear(folder: &Path, options: &RunOptions) -> Result<()> {
+    fs::create_dir_all(folder).map_err(Error::io(folder))?;
+    for path in FILES.iter().map(|name| folder.join(name)) {
+        remove_leftovers(&path)?;
+        if options.overwrite && !options.resume && path.exists() {
+            fs::remove_file(&path).map_err(Error::io(path))?;
         }
     }
-    fs::create_dir_all(folder).map_err(Error::io(folder))
+    Ok(())
+}
+
+/// Plans training and validation, so that what does not fit is refused before anything is allocated.
+fn check_memory(context: &Context, config: &Config, setup: &Setup) -> Result<()> {
+    let shape = |n| Shape::new(n, setup.size[0], setup.size[1], setup.model.in_channels);
+    let (batch, parts) = (config.train.batch, config.train.micro_batches);
+    let training = training_graph(&setup.model, &setup.loss, shape(batch.div_ceil(parts)))?;
+    Plan::new(&training.graph, context)?;
+    let tiles = if matches!(setup.fit, Fit::Tile { .. }) { batch } else { 1 };
+    Plan::new(&predictor::graph(&setup.model, shape(tiles))?.0, context)?;
+    Ok(())
 }
 
 fn planned_steps(config: &Config, batches: usize) -> u64 {

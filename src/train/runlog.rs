@@ -51,13 +51,14 @@ impl RunLog {
         Self::resume(dir, u64::MAX)
     }
 
-    /// Opens the log of the run folder `dir` for a run that goes on from a checkpoint of step `step`: rows of
-    /// later steps are removed, and so is a last line that was only half written.
+    /// Opens the log of the run folder `dir` for a run that goes on in epoch `epoch` (from 0): rows of that
+    /// epoch and later ones are removed, as an epoch writes its rows when it closes, and so is a last line
+    /// that was only half written.
     ///
     /// # Errors
     /// [`Error::Io`] if the files cannot be read or written; [`Error::Data`] if a line other than the last is
     /// damaged, or if only the table is left.
-    pub fn resume(dir: impl AsRef<Path>, step: u64) -> Result<Self> {
+    pub fn resume(dir: impl AsRef<Path>, epoch: u64) -> Result<Self> {
         let dir = dir.as_ref();
         fs::create_dir_all(dir).map_err(Error::io(dir))?;
         let (json_path, csv_path) = (dir.join(JSON_LINES), dir.join(CSV));
@@ -68,7 +69,7 @@ impl RunLog {
             ));
         }
         let mut rows = Self::read(dir)?;
-        rows.retain(|row| row.step <= step);
+        rows.retain(|row| row.epoch < epoch);
         let columns = columns_of(&rows);
         write_atomic(&json_path, rows.iter().map(json_line).collect::<String>().as_bytes())?;
         write_atomic(&csv_path, csv_text(&columns, &rows).as_bytes())?;
@@ -286,9 +287,9 @@ mod tests {
         let (whole, broken) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         run(&mut RunLog::create(whole.path(), false).unwrap(), 1..=8);
         run(&mut RunLog::create(broken.path(), false).unwrap(), 1..=6);
-        let mut log = RunLog::resume(broken.path(), 4).unwrap();
-        assert_eq!(RunLog::read(broken.path()).unwrap().last().unwrap().step, 4);
-        run(&mut log, 5..=8);
+        let mut log = RunLog::resume(broken.path(), 1).unwrap();
+        assert_eq!(RunLog::read(broken.path()).unwrap().last().unwrap().step, 3);
+        run(&mut log, 4..=8);
         assert_eq!(both(broken.path()), both(whole.path()));
     }
 
