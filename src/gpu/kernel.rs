@@ -134,6 +134,41 @@ impl Kernel {
         Ok(params.iter().map(|p| p.1.bits()).collect())
     }
 
+    /// Binds `resources` in the order of their binding numbers, after `params` in a buffer of their own that
+    /// never changes.
+    ///
+    /// # Errors
+    /// As [`Self::pack`]; [`Error::Shader`] with what the driver said of a resource that does not fit.
+    pub(crate) fn bind(
+        &self,
+        context: &Context,
+        params: &[(&'static str, Word)],
+        resources: Vec<wgpu::BindingResource<'_>>,
+    ) -> Result<wgpu::BindGroup> {
+        let words = self.pack(params)?;
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let uniform = context.buffer(&self.label, (4 * words.len() as u64).next_multiple_of(16), usage)?;
+        context.queue.write_buffer(&uniform, 0, bytemuck::cast_slice(&words));
+        let resources = std::iter::once(uniform.as_entire_binding()).chain(resources);
+        let entries: Vec<_> = resources
+            .zip(&self.expanded.bindings)
+            .map(|(resource, slot)| wgpu::BindGroupEntry { binding: slot.0, resource })
+            .collect();
+        let descriptor =
+            wgpu::BindGroupDescriptor { label: Some(&self.label), layout: &self.layout, entries: &entries };
+        let (bind_group, error) = context.scoped(|| context.device.create_bind_group(&descriptor));
+        match error {
+            Some(message) => Err(Error::Shader { shader: self.label.clone(), message }),
+            None => Ok(bind_group),
+        }
+    }
+
+    /// Workgroups for one invocation a pixel of a `width` x `height` grid.
+    pub(crate) fn tiles(&self, width: u32, height: u32) -> [u32; 3] {
+        let [x, y, _] = self.expanded.workgroup;
+        [width.div_ceil(x), height.div_ceil(y), 1]
+    }
+
     /// Workgroups for `threads` invocations; the grid is folded into y where x alone would pass the
     /// limit, and kernels find their index with `shared::grid::invocation`.
     pub fn groups(&self, threads: usize) -> [u32; 3] {
@@ -145,25 +180,36 @@ impl Kernel {
 }
 
 fn layout_entry(binding: u32, kind: Binding) -> wgpu::BindGroupLayoutEntry {
+    let buffer = |ty| wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None };
     let ty = match kind {
-        Binding::Uniform => wgpu::BufferBindingType::Uniform,
-        Binding::Read => wgpu::BufferBindingType::Storage { read_only: true },
-        Binding::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
+        Binding::Uniform => buffer(wgpu::BufferBindingType::Uniform),
+        Binding::Read => buffer(wgpu::BufferBindingType::Storage { read_only: true }),
+        Binding::ReadWrite => buffer(wgpu::BufferBindingType::Storage { read_only: false }),
+        Binding::Texture => wgpu::BindingType::Texture {
+            sample_type: wgpu::TextureSampleType::Float { filterable: false },
+            view_dimension: wgpu::TextureViewDimension::D2,
+            multisampled: false,
+        },
+        Binding::StorageTexture => wgpu::BindingType::StorageTexture {
+            access: wgpu::StorageTextureAccess::WriteOnly,
+            format: wgpu::TextureFormat::Rgba8Unorm,
+            view_dimension: wgpu::TextureViewDimension::D2,
+        },
     };
-    wgpu::BindGroupLayoutEntry {
-        binding,
-        visibility: wgpu::ShaderStages::COMPUTE,
-        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
-        count: None,
-    }
+    wgpu::BindGroupLayoutEntry { binding, visibility: wgpu::ShaderStages::COMPUTE, ty, count: None }
 }
 
 /// Holds a shader to the limits of a device or tier; the message names the limit passed.
 pub(crate) fn check_limits(shader: &Expanded, limits: &wgpu::Limits) -> Result<(), String> {
-    let storage = shader.bindings.iter().filter(|b| b.1 != Binding::Uniform).count() as u32;
+    let count = |kinds: &[Binding]| shader.bindings.iter().filter(|b| kinds.contains(&b.1)).count() as u32;
+    let storage = count(&[Binding::Read, Binding::ReadWrite]);
+    let textures = count(&[Binding::Texture]);
+    let written = count(&[Binding::StorageTexture]);
     let invocations: u32 = shader.workgroup.iter().product();
     for (what, used, limit) in [
         ("storage buffers", storage, limits.max_storage_buffers_per_shader_stage),
+        ("textures", textures, limits.max_sampled_textures_per_shader_stage),
+        ("storage textures", written, limits.max_storage_textures_per_shader_stage),
         ("invocations a workgroup", invocations, limits.max_compute_invocations_per_workgroup),
         ("bytes of workgroup memory", shader.workgroup_bytes, limits.max_compute_workgroup_storage_size),
     ] {

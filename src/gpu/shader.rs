@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use naga::{AddressSpace, StorageAccess, TypeInner};
+use naga::{AddressSpace, ImageClass, ImageDimension, ScalarKind, StorageAccess, StorageFormat, TypeInner};
 use wesl::{ManglerKind, ModulePath, VirtualResolver, Wesl};
 
 use crate::{Error, Result};
@@ -60,7 +60,7 @@ impl Variant {
     }
 }
 
-/// How a shader uses one buffer binding.
+/// How a shader uses one binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binding {
     /// `var<uniform>`: the parameters.
@@ -69,6 +69,10 @@ pub enum Binding {
     Read,
     /// `var<storage, read_write>`.
     ReadWrite,
+    /// `texture_2d<f32>`, read without a sampler.
+    Texture,
+    /// `texture_storage_2d<rgba8unorm, write>`.
+    StorageTexture,
 }
 
 /// A variant's plain WGSL with what the host needs to know of it.
@@ -76,7 +80,7 @@ pub enum Binding {
 pub struct Expanded {
     /// The WGSL text, as compiled, hashed and dumped.
     pub wgsl: String,
-    /// Number and use of the bindings of group 0, in order; the numbers of buffers that this form does
+    /// Number and use of the bindings of group 0, in order; the numbers of those that this form does
     /// without are left out.
     pub bindings: Vec<(u32, Binding)>,
     /// Members of the uniform struct in order; each is a 4-byte scalar.
@@ -137,6 +141,7 @@ fn reflect(wgsl: String, module: naga::Module) -> Result<Expanded, String> {
             AddressSpace::Uniform => Binding::Uniform,
             AddressSpace::Storage { access } if access.contains(StorageAccess::STORE) => Binding::ReadWrite,
             AddressSpace::Storage { .. } => Binding::Read,
+            AddressSpace::Handle => texture(&module.types[var.ty].inner)?,
             AddressSpace::WorkGroup => {
                 workgroup_bytes += layouter[var.ty].size;
                 continue;
@@ -146,13 +151,27 @@ fn reflect(wgsl: String, module: naga::Module) -> Result<Expanded, String> {
         if kind == Binding::Uniform {
             params = scalar_members(&module, var.ty)?;
         }
-        let slot = var.binding.as_ref().ok_or("a buffer without @binding")?;
+        let slot = var.binding.as_ref().ok_or("a buffer or texture without @binding")?;
         bindings.push((slot.binding, kind));
     }
     bindings.sort_by_key(|b| b.0);
     let entry = module.entry_points.first().ok_or("no entry point")?;
     let workgroup = entry.workgroup_size;
     Ok(Expanded { wgsl, bindings, params, workgroup, workgroup_bytes, module })
+}
+
+/// The use of a binding that is no buffer.
+fn texture(ty: &TypeInner) -> Result<Binding, String> {
+    match *ty {
+        TypeInner::Image { dim: ImageDimension::D2, arrayed: false, class } => match class {
+            ImageClass::Sampled { kind: ScalarKind::Float, multi: false } => Ok(Binding::Texture),
+            ImageClass::Storage { format: StorageFormat::Rgba8Unorm, access: StorageAccess::STORE } => {
+                Ok(Binding::StorageTexture)
+            }
+            _ => Err(format!("no kernel uses textures of the class {class:?}")),
+        },
+        _ => Err("kernels use 2-D textures and no samplers".into()),
+    }
 }
 
 fn scalar_members(module: &naga::Module, ty: naga::Handle<naga::Type>) -> Result<Vec<String>, String> {

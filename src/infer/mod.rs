@@ -1,9 +1,11 @@
-//! Prediction: batches of fixed size, and whole pictures of any size.
+//! Prediction: batches of fixed size, whole pictures of any size, and textures of a host program.
 
+pub mod embedded;
 pub mod predictor;
 #[cfg(feature = "cli")]
 mod whole;
 
+pub use embedded::{Bound, Segmenter, Settings};
 pub use predictor::Predictor;
 #[cfg(feature = "cli")]
 pub use whole::{Probabilities, Whole};
