@@ -101,12 +101,13 @@ fn wgsl_is_read_back() {
 #[test]
 fn limits_of_the_portable_tier_hold() {
     each("limits", |kernel, _| {
-        let storage = kernel.bindings.iter().filter(|b| b.1 != Binding::Uniform).count();
-        let uniforms = kernel.bindings.len() - storage;
+        let count = |kinds: &[Binding]| kernel.bindings.iter().filter(|b| kinds.contains(&b.1)).count();
         let invocations = kernel.workgroup.iter().product::<u32>() as usize;
         for (what, used, limit) in [
-            ("storage buffers", storage, 8),
-            ("uniform buffers", uniforms, 1),
+            ("storage buffers", count(&[Binding::Read, Binding::ReadWrite]), 8),
+            ("uniform buffers", count(&[Binding::Uniform]), 1),
+            ("textures", count(&[Binding::Texture]), 16),
+            ("storage textures", count(&[Binding::StorageTexture]), 4),
             ("bytes of uniforms", 4 * kernel.params.len(), 64 << 10),
             ("bytes of workgroup memory", kernel.workgroup_bytes as usize, 16 << 10),
             ("invocations a workgroup", invocations, 256),
@@ -147,8 +148,11 @@ fn unfolds(kernel: &Expanded) -> bool {
 #[test]
 fn grids_are_unfolded() {
     for (variant, kernel) in uses::kernels() {
-        // As `shared::grid::invocation` and the indices of workgroups count.
-        assert_eq!(kernel.workgroup, [64, 1, 1], "{}", variant.label());
+        // As `shared::grid::invocation` and the indices of workgroups count; texels are counted in two axes.
+        let texels =
+            kernel.bindings.iter().any(|b| matches!(b.1, Binding::Texture | Binding::StorageTexture));
+        let wanted = if texels { [8, 8, 1] } else { [64, 1, 1] };
+        assert_eq!(kernel.workgroup, wanted, "{}", variant.label());
     }
     for u in uses::all().iter().filter(|u| !unfolds(&uses::kernels()[&u.variant])) {
         let threads = u.threads.unwrap_or(64);

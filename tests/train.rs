@@ -166,6 +166,7 @@ fn a_lost_device_is_an_error_and_no_panic() {
     let (x, y) = shapes(4);
     let mut trainer = trainer(&context, "bce", 1);
     trainer.step(&x, &y, 4, 1e-2).unwrap();
+    context.wait().unwrap();
     context.device.destroy();
     let mut failed = false;
     for _ in 0..3 {

@@ -33,17 +33,28 @@ fn policies(checked: bool) -> BoundsCheckPolicies {
     }
 }
 
-/// Every binding of the kernel with what `target` makes of its index, use, and count of those of the same
-/// use before it.
+/// The sort of HLSL's registers that a binding takes.
+fn register(kind: Binding) -> char {
+    match kind {
+        Binding::Uniform => 'b',
+        Binding::Read | Binding::Texture => 't',
+        Binding::ReadWrite | Binding::StorageTexture => 'u',
+    }
+}
+
+/// Every binding of the kernel with what `target` makes of its index, use, and count of those with the same
+/// sort of register before it.
 fn targets<T>(kernel: &Expanded, target: impl Fn(u32, Binding, u32) -> T) -> BTreeMap<ResourceBinding, T> {
-    let before = |i: usize, kind: Binding| kernel.bindings[..i].iter().filter(|b| b.1 == kind).count() as u32;
+    let same = |a: Binding, b: Binding| register(a) == register(b);
+    let before =
+        |i: usize, kind: Binding| kernel.bindings[..i].iter().filter(|b| same(b.1, kind)).count() as u32;
     let one = |(i, (binding, kind)): (usize, &(u32, Binding))| {
         (ResourceBinding { group: 0, binding: *binding }, target(i as u32, *kind, before(i, *kind)))
     };
     kernel.bindings.iter().enumerate().map(one).collect()
 }
 
-/// SPIR-V 1.3, as Vulkan 1.1 takes it, with no capability but `Shader`.
+/// SPIR-V 1.3, as Vulkan 1.1 takes it, with the capabilities that every such device has.
 pub fn spirv(kernel: &Expanded, info: &ModuleInfo, checked: bool) -> Result<Vec<u8>, String> {
     let options = spv::Options {
         lang_version: (1, 3),
@@ -54,7 +65,7 @@ pub fn spirv(kernel: &Expanded, info: &ModuleInfo, checked: bool) -> Result<Vec<
             binding: i,
             binding_array_size: None,
         }),
-        capabilities: Some([spv::Capability::Shader].into_iter().collect()),
+        capabilities: Some([spv::Capability::Shader, spv::Capability::ImageQuery].into_iter().collect()),
         bounds_check_policies: policies(checked),
         zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
         force_loop_bounding: checked,
@@ -101,10 +112,14 @@ pub fn msl(
     checked: bool,
 ) -> Result<String, String> {
     let resources = msl::EntryPointResources {
-        resources: targets(kernel, |i, kind, _| msl::BindTarget {
-            buffer: Some(i as u8),
-            mutable: kind == Binding::ReadWrite,
-            ..Default::default()
+        resources: targets(kernel, |i, kind, _| {
+            let texture = matches!(kind, Binding::Texture | Binding::StorageTexture);
+            msl::BindTarget {
+                buffer: (!texture).then_some(i as u8),
+                texture: texture.then_some(i as u8),
+                mutable: register(kind) == 'u',
+                ..Default::default()
+            }
         }),
         immediates_buffer: None,
         sizes_buffer: Some(30),

@@ -8,7 +8,7 @@ use std::{
 use gyre::{
     gpu::{self, Binding, Context, Expanded, Select, Variant},
     graph::{Access, Graph, Plan, Shape},
-    infer::predictor,
+    infer::{embedded, predictor},
     loss::{Link, LossOptions, LossSpec, Scope},
     models::{Model, Network},
     ops::{
@@ -28,9 +28,9 @@ pub struct Use {
     pub variant: Variant,
     /// Members of the uniform as the host packs them.
     pub params: Vec<&'static str>,
-    /// How the host binds the buffers after the uniform; unknown for optimisers.
+    /// How the host binds the buffers after the uniform; unknown beside plans.
     pub buffers: Option<Vec<Binding>>,
-    /// Invocations; unknown for optimisers.
+    /// Invocations; unknown beside plans.
     pub threads: Option<usize>,
 }
 
@@ -45,6 +45,7 @@ pub fn all() -> &'static [Use] {
             })
             .collect();
         uses.extend(optimisers().iter().flat_map(of_optimiser));
+        uses.extend(parts("a host's textures", embedded::kernels()));
         uses
     })
 }
@@ -92,9 +93,14 @@ fn of_plan(name: &str, graph: &Graph, device: &Context) -> Vec<Use> {
 }
 
 fn of_optimiser(spec: &OptimSpec) -> Vec<Use> {
-    let by: Arc<str> = format!("{spec:?}").into();
+    parts(&format!("{spec:?}"), optim::kernels(spec))
+}
+
+/// Kernels that are run beside a plan.
+fn parts(by: &str, kernels: Vec<(Variant, Vec<&'static str>)>) -> Vec<Use> {
+    let by: Arc<str> = by.into();
     let one = |(variant, params)| Use { by: by.clone(), variant, params, buffers: None, threads: None };
-    optim::kernels(spec).into_iter().map(one).collect()
+    kernels.into_iter().map(one).collect()
 }
 
 /// Every graph that is looked at, with a name.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use serde::Serialize;
@@ -72,7 +72,13 @@ impl Tier {
 }
 
 /// Messages the driver sent outside any call of ours, kept until someone asks.
-type Inbox = Arc<Mutex<Option<String>>>;
+#[derive(Debug, Default)]
+struct Inbox {
+    /// The first error since someone asked.
+    error: Option<String>,
+    /// Why the device is gone; it does not come back.
+    lost: Option<String>,
+}
 
 /// A device with its shader cache.
 #[derive(Debug)]
@@ -90,7 +96,7 @@ pub struct Context {
     /// Compile shaders with bounds checks.
     checked: bool,
     kernels: Mutex<HashMap<Variant, Arc<Kernel>>>,
-    inbox: Inbox,
+    inbox: Arc<Mutex<Inbox>>,
 }
 
 fn instance() -> wgpu::Instance {
@@ -183,9 +189,11 @@ impl Context {
         let (device, queue) = pollster::block_on(request).map_err(|e| Error::Device(e.to_string()))?;
         let context = Self::from_device(device, queue);
         let (errors, lost) = (context.inbox.clone(), context.inbox.clone());
-        context.device.on_uncaptured_error(Arc::new(move |e| keep_first(&errors, e.to_string())));
+        context.device.on_uncaptured_error(Arc::new(move |e| {
+            unlock(&errors).error.get_or_insert_with(|| e.to_string());
+        }));
         context.device.set_device_lost_callback(move |reason, message| {
-            keep_first(&lost, format!("the device was lost ({reason:?}): {message}"));
+            unlock(&lost).lost = Some(format!("the device was lost ({reason:?}): {message}"));
         });
         Ok(context)
     }
@@ -198,7 +206,7 @@ impl Context {
             limits: device.limits(),
             checked: false,
             kernels: Mutex::default(),
-            inbox: Inbox::default(),
+            inbox: Arc::default(),
             device,
             queue,
         }
@@ -221,12 +229,12 @@ impl Context {
     /// # Errors
     /// [`Error::Shader`] as [`Kernel::new`] gives it.
     pub fn kernel(&self, variant: &Variant) -> Result<Arc<Kernel>> {
-        if let Some(kernel) = self.kernels.lock().unwrap_or_else(PoisonError::into_inner).get(variant) {
+        if let Some(kernel) = unlock(&self.kernels).get(variant) {
             return Ok(kernel.clone());
         }
         // Compiled outside the lock, so that several threads can compile at once.
         let kernel = Arc::new(Kernel::new(self, variant)?);
-        let mut cache = self.kernels.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cache = unlock(&self.kernels);
         Ok(cache.entry(variant.clone()).or_insert(kernel).clone())
     }
 
@@ -287,7 +295,7 @@ impl Context {
     /// [`Error::Device`] with the driver's message.
     pub fn wait(&self) -> Result<()> {
         self.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|e| Error::Device(e.to_string()))?;
-        self.check()
+        self.told()
     }
 
     /// Reports an error that the device raised on its own, without waiting.
@@ -295,7 +303,14 @@ impl Context {
     /// # Errors
     /// [`Error::Device`] with the driver's message.
     pub fn check(&self) -> Result<()> {
-        match self.inbox.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        // The loss of the device is only told to who polls.
+        self.device.poll(wgpu::PollType::Poll).map_err(|e| Error::Device(e.to_string()))?;
+        self.told()
+    }
+
+    fn told(&self) -> Result<()> {
+        let mut inbox = unlock(&self.inbox);
+        match inbox.lost.clone().or_else(|| inbox.error.take()) {
             Some(message) => Err(Error::Device(message)),
             None => Ok(()),
         }
@@ -324,6 +339,7 @@ impl Context {
     }
 }
 
-fn keep_first(inbox: &Inbox, message: String) {
-    inbox.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(message);
+/// What a thread that panicked left behind is whole: nothing here is changed in steps.
+fn unlock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,7 @@
 //! Compiled kernels and the dispatches that use them.
 
+use std::sync::Arc;
+
 use super::{Binding, Context, Expanded, Variant};
 use crate::{Error, Result};
 
@@ -134,23 +136,31 @@ impl Kernel {
         Ok(params.iter().map(|p| p.1.bits()).collect())
     }
 
-    /// Binds `resources` in the order of their binding numbers, after `params` in a buffer of their own that
-    /// never changes.
+    /// A buffer of `params` for [`Self::bind`].
     ///
     /// # Errors
-    /// As [`Self::pack`]; [`Error::Shader`] with what the driver said of a resource that does not fit.
-    pub(crate) fn bind(
-        &self,
-        context: &Context,
-        params: &[(&'static str, Word)],
-        resources: Vec<wgpu::BindingResource<'_>>,
-    ) -> Result<wgpu::BindGroup> {
+    /// As [`Self::pack`], and [`Error::OutOfMemory`].
+    pub(crate) fn uniform(&self, context: &Context, params: &[(&'static str, Word)]) -> Result<wgpu::Buffer> {
         let words = self.pack(params)?;
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        // Uniform structs are bound in whole units of 16 bytes.
         let uniform = context.buffer(&self.label, (4 * words.len() as u64).next_multiple_of(16), usage)?;
         context.queue.write_buffer(&uniform, 0, bytemuck::cast_slice(&words));
-        let resources = std::iter::once(uniform.as_entire_binding()).chain(resources);
+        Ok(uniform)
+    }
+
+    /// Binds `resources`, the uniform first, in the order of their binding numbers.
+    ///
+    /// # Errors
+    /// [`Error::Shader`] with what the driver said of a resource that does not fit.
+    pub(crate) fn bind<'a>(
+        self: &Arc<Self>,
+        context: &Context,
+        resources: impl IntoIterator<Item = wgpu::BindingResource<'a>>,
+        groups: [u32; 3],
+    ) -> Result<Step> {
         let entries: Vec<_> = resources
+            .into_iter()
             .zip(&self.expanded.bindings)
             .map(|(resource, slot)| wgpu::BindGroupEntry { binding: slot.0, resource })
             .collect();
@@ -159,7 +169,7 @@ impl Kernel {
         let (bind_group, error) = context.scoped(|| context.device.create_bind_group(&descriptor));
         match error {
             Some(message) => Err(Error::Shader { shader: self.label.clone(), message }),
-            None => Ok(bind_group),
+            None => Ok(Step { kernel: self.clone(), bind_group, groups }),
         }
     }
 
@@ -176,6 +186,22 @@ impl Kernel {
         let groups = threads.div_ceil(size).max(1) as u32;
         let y = groups.div_ceil(MAX_GROUPS);
         [groups.div_ceil(y), y, 1]
+    }
+}
+
+/// A kernel with its buffers and grid, ready to be recorded.
+#[derive(Debug)]
+pub(crate) struct Step {
+    kernel: Arc<Kernel>,
+    bind_group: wgpu::BindGroup,
+    groups: [u32; 3],
+}
+
+impl Step {
+    pub(crate) fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
+        pass.set_pipeline(&self.kernel.pipeline);
+        pass.set_bind_group(0, &self.bind_group, &[]);
+        pass.dispatch_workgroups(self.groups[0], self.groups[1], self.groups[2]);
     }
 }
 

@@ -7,15 +7,8 @@ use rayon::prelude::*;
 use super::{Access, Pass, Plan, Role, Shape, Var, Weights, pad_channels, unpad_channels, weights::Arenas};
 use crate::{
     Error, Result,
-    gpu::{Binding, Context, Kernel, PassTime, Timer},
+    gpu::{Binding, Context, Kernel, PassTime, Step, Timer},
 };
-
-/// A pass with everything the encoder needs.
-struct Step {
-    kernel: Arc<Kernel>,
-    bind_group: wgpu::BindGroup,
-    groups: [u32; 3],
-}
 
 /// A plan on a device. Replaying it submits the same commands each time; only inputs change.
 pub struct Session {
@@ -63,7 +56,6 @@ impl Session {
 
     /// Packs all uniforms into one buffer and makes the bind groups.
     fn bind(&self, kernels: Vec<Arc<Kernel>>) -> Result<Vec<Step>> {
-        let device = &self.context.device;
         let align = self.context.limits.min_uniform_buffer_offset_alignment as usize;
         let mut words: Vec<u32> = Vec::new();
         let mut ranges = Vec::new();
@@ -83,23 +75,10 @@ impl Session {
         for ((pass, kernel), (offset, size)) in self.plan.passes.iter().zip(kernels).zip(ranges) {
             check_access(pass, &kernel)?;
             let uniform = wgpu::BufferBinding { buffer: &uniforms, offset, size: size.try_into().ok() };
-            let mut entries =
-                vec![wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(uniform) }];
-            let slots = kernel.expanded.bindings[1..].iter();
-            for (access, (slot, _)) in pass.dispatch.buffers.iter().zip(slots) {
-                let resource = wgpu::BindingResource::Buffer(self.binding(access.var())?);
-                entries.push(wgpu::BindGroupEntry { binding: *slot, resource });
-            }
-            let descriptor = wgpu::BindGroupDescriptor {
-                label: Some(&pass.label),
-                layout: &kernel.layout,
-                entries: &entries,
-            };
-            let (bind_group, error) = self.context.scoped(|| device.create_bind_group(&descriptor));
-            if let Some(message) = error {
-                return Err(Error::Shader { shader: kernel.label.clone(), message });
-            }
-            steps.push(Step { groups: kernel.groups(pass.dispatch.threads), kernel, bind_group });
+            let buffers = pass.dispatch.buffers.iter().map(|access| self.binding(access.var()));
+            let buffers = std::iter::once(Ok(uniform)).chain(buffers).collect::<Result<Vec<_>>>()?;
+            let resources = buffers.into_iter().map(wgpu::BindingResource::Buffer);
+            steps.push(kernel.bind(&self.context, resources, kernel.groups(pass.dispatch.threads))?);
         }
         Ok(steps)
     }
@@ -229,9 +208,7 @@ impl Session {
         let mut pass = encoder
             .begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some("gyre"), timestamp_writes: None });
         for step in &self.steps[range] {
-            pass.set_pipeline(&step.kernel.pipeline);
-            pass.set_bind_group(0, &step.bind_group, &[]);
-            pass.dispatch_workgroups(step.groups[0], step.groups[1], step.groups[2]);
+            step.record(&mut pass);
         }
     }
 
@@ -283,9 +260,7 @@ impl Session {
                     timestamp_writes: Some(timer.writes(i as u32)),
                 };
                 let mut pass = encoder.begin_compute_pass(&descriptor);
-                pass.set_pipeline(&step.kernel.pipeline);
-                pass.set_bind_group(0, &step.bind_group, &[]);
-                pass.dispatch_workgroups(step.groups[0], step.groups[1], step.groups[2]);
+                step.record(&mut pass);
             }
             timer.resolve(&mut encoder);
             self.context.queue.submit([encoder.finish()]);

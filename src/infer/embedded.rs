@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::predictor::graph;
 use crate::{
     Error, Result,
-    gpu::{Context, Kernel, Variant, Word},
+    gpu::{Context, Step, Variant, Word},
     graph::{Plan, Session, Shape, Var, Weights},
     models::Model,
 };
@@ -66,24 +66,6 @@ pub struct Bound {
     mask: Step,
 }
 
-#[derive(Debug)]
-struct Step {
-    kernel: Arc<Kernel>,
-    bind_group: wgpu::BindGroup,
-    groups: [u32; 3],
-}
-
-impl Step {
-    fn record(&self, encoder: &mut wgpu::CommandEncoder) {
-        let label = Some(self.kernel.label.as_str());
-        let mut pass =
-            encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label, timestamp_writes: None });
-        pass.set_pipeline(&self.kernel.pipeline);
-        pass.set_bind_group(0, &self.bind_group, &[]);
-        pass.dispatch_workgroups(self.groups[0], self.groups[1], self.groups[2]);
-    }
-}
-
 impl Segmenter {
     /// Compiles `model` for pictures that are resampled to `size` (height, width), and allocates what it
     /// needs.
@@ -113,8 +95,8 @@ impl Segmenter {
     /// antialiased where it shrinks. Formats with one or two components are gray; alpha is not looked at.
     ///
     /// `mask` is a 2-D `Rgba8Unorm` view of any size, with the usage `STORAGE_BINDING`. For a model with one
-    /// channel of output red becomes 1 from the threshold up and else 0, and green the probability of class
-    /// 1. For others red becomes class / 255 (the byte is the class) and green the probability of that class.
+    /// channel of output red becomes 1 from the threshold up and else 0, and green the probability of it.
+    /// For others red becomes class / 255 (the byte is the class) and green the probability of that class.
     /// Blue becomes 0 and alpha 1. Probabilities are resampled like pictures before a class is chosen.
     ///
     /// # Errors
@@ -124,41 +106,18 @@ impl Segmenter {
     }
 
     fn bind_picture(&self, picture: &wgpu::TextureView) -> Result<Step> {
-        let Shape { h, w, c, .. } = self.session.shape(self.x);
-        let variant = Variant::new("embed/picture")
-            .feature("gray", picture.texture().format().components() < 3)
-            .feature("linear", self.settings.linear)
-            .feature("luma", c == 1);
-        let ([mean_r, mean_g, mean_b], std) = (self.settings.mean, self.settings.std);
-        let [scale_r, scale_g, scale_b] = std.map(|v| 1.0 / v);
-        let params = [
-            ("height", h.into()),
-            ("width", w.into()),
-            ("channels", c.into()),
-            ("mean_r", mean_r.into()),
-            ("mean_g", mean_g.into()),
-            ("mean_b", mean_b.into()),
-            ("scale_r", scale_r.into()),
-            ("scale_g", scale_g.into()),
-            ("scale_b", scale_b.into()),
-        ];
-        self.step(&variant, &params, self.x, picture, [w as u32, h as u32])
+        let shape = self.session.shape(self.x);
+        let variant =
+            picture_variant(picture.texture().format().components() < 3, self.settings.linear, shape.c == 1);
+        let params = picture_params(shape, &self.settings);
+        self.step(&variant, &params, self.x, picture, [shape.w as u32, shape.h as u32])
     }
 
     fn bind_mask(&self, mask: &wgpu::TextureView) -> Result<Step> {
-        let shape = self.session.shape(self.y);
-        let binary = shape.c == 1;
-        let params = [
-            ("height", shape.h.into()),
-            ("width", shape.w.into()),
-            ("c4", shape.c4().into()),
-            ("channels", shape.c.into()),
-            ("threshold", self.settings.threshold.into()),
-            ("step", Word::F(if binary { 1.0 } else { 1.0 / 255.0 })),
-        ];
-        let texture = mask.texture();
-        let variant = Variant::new("embed/mask").feature("binary", binary);
-        self.step(&variant, &params, self.y, mask, [texture.width(), texture.height()])
+        let (shape, texture) = (self.session.shape(self.y), mask.texture());
+        let params = mask_params(shape, self.settings.threshold);
+        let grid = [texture.width(), texture.height()];
+        self.step(&mask_variant(shape.c == 1), &params, self.y, mask, grid)
     }
 
     /// A pass between a tensor and a texture, with an invocation for each of `grid` (width, height).
@@ -171,10 +130,11 @@ impl Segmenter {
         grid: [u32; 2],
     ) -> Result<Step> {
         let kernel = self.context.kernel(variant)?;
+        let uniform = kernel.uniform(&self.context, params)?;
         let tensor = wgpu::BindingResource::Buffer(self.session.buffer(tensor)?);
-        let resources = vec![tensor, wgpu::BindingResource::TextureView(texture)];
-        let bind_group = kernel.bind(&self.context, params, resources)?;
-        Ok(Step { groups: kernel.tiles(grid[0], grid[1]), kernel, bind_group })
+        let texture = wgpu::BindingResource::TextureView(texture);
+        let resources = [uniform.as_entire_binding(), tensor, texture];
+        kernel.bind(&self.context, resources, kernel.tiles(grid[0], grid[1]))
     }
 
     /// Records the way from picture to mask into `encoder`, for a pair that this segmenter has bound.
@@ -183,8 +143,55 @@ impl Segmenter {
     /// they run in order and share the network's memory. All passes land in one submission: drivers may reset
     /// a GPU that is kept busy for seconds.
     pub fn record(&self, encoder: &mut wgpu::CommandEncoder, bound: &Bound) {
-        bound.picture.record(encoder);
+        let pass = |label| wgpu::ComputePassDescriptor { label: Some(label), timestamp_writes: None };
+        bound.picture.record(&mut encoder.begin_compute_pass(&pass("picture in")));
         self.session.record(encoder);
-        bound.mask.record(encoder);
+        bound.mask.record(&mut encoder.begin_compute_pass(&pass("mask out")));
     }
+}
+
+fn picture_variant(gray: bool, linear: bool, luma: bool) -> Variant {
+    Variant::new("embed/picture").feature("gray", gray).feature("linear", linear).feature("luma", luma)
+}
+
+fn picture_params(shape: Shape, settings: &Settings) -> [(&'static str, Word); 9] {
+    let ([mean_r, mean_g, mean_b], std) = (settings.mean, settings.std);
+    let [scale_r, scale_g, scale_b] = std.map(|v| 1.0 / v);
+    [
+        ("height", shape.h.into()),
+        ("width", shape.w.into()),
+        ("channels", shape.c.into()),
+        ("mean_r", mean_r.into()),
+        ("mean_g", mean_g.into()),
+        ("mean_b", mean_b.into()),
+        ("scale_r", scale_r.into()),
+        ("scale_g", scale_g.into()),
+        ("scale_b", scale_b.into()),
+    ]
+}
+
+fn mask_variant(binary: bool) -> Variant {
+    Variant::new("embed/mask").feature("binary", binary)
+}
+
+fn mask_params(shape: Shape, threshold: f32) -> [(&'static str, Word); 6] {
+    [
+        ("height", shape.h.into()),
+        ("width", shape.w.into()),
+        ("c4", shape.c4().into()),
+        ("channels", shape.c.into()),
+        ("threshold", threshold.into()),
+        ("step", Word::F(if shape.c == 1 { 1.0 } else { 1.0 / 255.0 })),
+    ]
+}
+
+/// The kernels that segmenters run beside the network's, each with the members of its uniform.
+pub fn kernels() -> Vec<(Variant, Vec<&'static str>)> {
+    let names = |params: &[(&'static str, Word)]| params.iter().map(|p| p.0).collect::<Vec<_>>();
+    let picture = names(&picture_params(Shape::SCALAR, &Settings::default()));
+    let mask = names(&mask_params(Shape::SCALAR, 0.5));
+    let on = |bits: u32, bit: u32| bits >> bit & 1 == 1;
+    let pictures = (0..8).map(|bits| picture_variant(on(bits, 0), on(bits, 1), on(bits, 2)));
+    let masks = [false, true].map(mask_variant);
+    pictures.map(|v| (v, picture.clone())).chain(masks.map(|v| (v, mask.clone()))).collect()
 }

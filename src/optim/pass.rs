@@ -1,20 +1,13 @@
 //! A kernel bound to its buffers, with parameters that may be changed between submissions.
 
-use std::sync::Arc;
-
 use crate::{
-    Error, Result,
-    gpu::{Context, Kernel, Variant, Word},
+    Result,
+    gpu::{Context, Step, Variant, Word},
 };
 
-/// Bytes that each pass has for its parameters.
-const ROOM: u64 = 64;
-
 pub(super) struct Pass {
-    kernel: Arc<Kernel>,
-    bind_group: wgpu::BindGroup,
+    step: Step,
     uniform: wgpu::Buffer,
-    groups: [u32; 3],
 }
 
 impl Pass {
@@ -27,28 +20,11 @@ impl Pass {
         threads: usize,
     ) -> Result<Self> {
         let kernel = context.kernel(variant)?;
-        let words = kernel.pack(params)?;
-        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-        let uniform = context.buffer("parameters of the optimiser", ROOM, usage)?;
-        context.queue.write_buffer(&uniform, 0, bytemuck::cast_slice(&words));
-        let entries: Vec<_> = std::iter::once(&uniform)
-            .chain(buffers.iter().copied())
-            .zip(&kernel.expanded.bindings)
-            .map(|(buffer, slot)| wgpu::BindGroupEntry {
-                binding: slot.0,
-                resource: buffer.as_entire_binding(),
-            })
-            .collect();
-        let descriptor = wgpu::BindGroupDescriptor {
-            label: Some(&kernel.label),
-            layout: &kernel.layout,
-            entries: &entries,
-        };
-        let (bind_group, error) = context.scoped(|| context.device.create_bind_group(&descriptor));
-        if let Some(message) = error {
-            return Err(Error::Shader { shader: kernel.label.clone(), message });
-        }
-        Ok(Self { bind_group, uniform, groups: kernel.groups(threads), kernel })
+        let uniform = kernel.uniform(context, params)?;
+        let resources = std::iter::once(&uniform).chain(buffers.iter().copied());
+        let resources = resources.map(wgpu::Buffer::as_entire_binding);
+        let step = kernel.bind(context, resources, kernel.groups(threads))?;
+        Ok(Self { step, uniform })
     }
 
     /// Changes the parameters, whose names must be those of [`Self::new`], for the next submission.
@@ -58,8 +34,6 @@ impl Pass {
     }
 
     pub(super) fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
-        pass.set_pipeline(&self.kernel.pipeline);
-        pass.set_bind_group(0, &self.bind_group, &[]);
-        pass.dispatch_workgroups(self.groups[0], self.groups[1], self.groups[2]);
+        self.step.record(pass);
     }
 }

@@ -93,7 +93,7 @@ pub(super) fn load(trainer: &mut Trainer, path: &Path) -> Result<Progress> {
     let (mut map, metadata) = weights::read(path)?;
     let foreign =
         |why: &str| Error::Weights { path: path.into(), message: format!("cannot be resumed from: {why}") };
-    let progress: Progress = metadata
+    let mut progress: Progress = metadata
         .get(METADATA_KEY)
         .and_then(|text| serde_json::from_str(text).ok())
         .ok_or_else(|| foreign("it holds weights but no training progress"))?;
@@ -105,7 +105,12 @@ pub(super) fn load(trainer: &mut Trainer, path: &Path) -> Result<Progress> {
         }
     }
     set_weights(trainer.weights(), &map, path)?;
-    let scalars = progress.optim.iter().map(|(name, bits)| (name.clone(), f64::from_bits(*bits))).collect();
-    trainer.restore_optim(&OptimState { step: progress.step, scalars, tensors })?;
-    Ok(progress)
+    // Taken out, so that best weights do not tell them.
+    let optim = std::mem::take(&mut progress.optim);
+    let scalars = optim.into_iter().map(|(name, bits)| (name, f64::from_bits(bits))).collect();
+    match trainer.restore_optim(&OptimState { step: progress.step, scalars, tensors }) {
+        Ok(()) => Ok(progress),
+        Err(Error::Check(why)) => Err(foreign(&why)),
+        Err(other) => Err(other),
+    }
 }

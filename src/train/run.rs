@@ -179,7 +179,9 @@ fn progress_bar(quiet: bool, steps: u64, done: u64) -> ProgressBar {
 
 impl Run<'_> {
     fn train(&mut self) -> Result<()> {
-        while self.progress.epoch < self.config.train.epochs as u64 && self.progress.step < self.steps {
+        // An epoch that was begun is closed, even where a killed run had taken its last step.
+        let epochs = self.config.train.epochs as u64;
+        while self.progress.epoch < epochs && (self.progress.step < self.steps || self.progress.batch > 0) {
             self.epoch()?;
         }
         Ok(())
