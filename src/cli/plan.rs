@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 
 use clap::Args;
+use serde::Serialize;
 
 use super::ConfigFile;
 use crate::{
@@ -52,10 +53,11 @@ pub fn plan(context: &Arc<Context>, args: &PlanArgs) -> Result<u8> {
     if let Some(folder) = &args.dump_shaders {
         dump(&plan, folder)?;
     }
+    let whole = Whole::new(plan.summary(), if args.inference { &[] } else { setup.optim.method.moments() });
     if args.json {
-        super::print_json(plan.summary())?;
+        super::print_json(&whole)?;
     } else {
-        print(plan.summary(), &plan, args.inference, shape);
+        print(&whole, &plan, args.inference, shape);
     }
     if args.time {
         time(context, &graph, plan)?;
@@ -63,7 +65,26 @@ pub fn plan(context: &Arc<Context>, args: &PlanArgs) -> Result<u8> {
     Ok(0)
 }
 
-fn print(s: &Summary, plan: &Plan, inference: bool, shape: Shape) {
+/// A plan's summary with what lies beside the plan.
+#[derive(Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    plan: &'a Summary,
+    /// Moments of the optimiser.
+    optimizer_bytes: u64,
+    /// Peak of the plan and the optimiser together.
+    total_bytes: u64,
+}
+
+impl<'a> Whole<'a> {
+    fn new(plan: &'a Summary, moments: &[&str]) -> Self {
+        let optimizer_bytes = moments.len() as u64 * plan.gradient_bytes;
+        Self { plan, optimizer_bytes, total_bytes: plan.peak_bytes + optimizer_bytes }
+    }
+}
+
+fn print(whole: &Whole<'_>, plan: &Plan, inference: bool, shape: Shape) {
+    let s = whole.plan;
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     println!("{} of pictures {shape}", if inference { "prediction" } else { "training step" });
     println!("  parameters         {}", s.parameters);
@@ -72,9 +93,10 @@ fn print(s: &Summary, plan: &Plan, inference: bool, shape: Shape) {
     println!("  arithmetic         {:.3} GFLOP", s.flops as f64 * 1e-9);
     println!("  traffic            {:.1} MiB", mib(s.traffic_bytes));
     println!(
-        "  memory: parameters {:.1} MiB, gradients {:.1} MiB",
+        "  memory: parameters {:.1} MiB, gradients {:.1} MiB, the optimiser's moments {:.1} MiB",
         mib(s.parameter_bytes),
-        mib(s.gradient_bytes)
+        mib(s.gradient_bytes),
+        mib(whole.optimizer_bytes)
     );
     println!(
         "  memory: activations and workspaces {:.1} MiB in {} buffers (lower bound {:.1} MiB)",
@@ -82,7 +104,7 @@ fn print(s: &Summary, plan: &Plan, inference: bool, shape: Shape) {
         plan.memory.slots.len(),
         mib(s.activation_lower_bound)
     );
-    println!("  memory: peak       {:.1} MiB, the optimiser's moments beside it", mib(s.peak_bytes));
+    println!("  memory: peak       {:.1} MiB", mib(whole.total_bytes));
     let mut count: BTreeMap<&str, usize> = BTreeMap::new();
     plan.passes.iter().for_each(|p| *count.entry(p.dispatch.variant.file).or_default() += 1);
     let kernels: Vec<String> = count.into_iter().map(|(k, n)| format!("{n} {k}")).collect();

@@ -55,14 +55,12 @@ impl Optimizer {
             return Err(Error::Check("the gradients are not of these parameters".into()));
         }
         let (context, values) = (&weights.context, &weights.values);
-        let names: &[&'static str] = match spec.method {
-            Method::Sgd(Sgd { momentum: 0.0, .. }) => &[],
-            Method::Sgd(_) => &["momentum_buffer"],
-            Method::Adam(Adam { amsgrad: true, .. }) => &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"],
-            Method::Adam(_) | Method::NAdam(_) => &["exp_avg", "exp_avg_sq"],
-        };
-        let moments: Vec<_> =
-            names.iter().map(|name| Ok((*name, weights.like_values(name)?))).collect::<Result<_>>()?;
+        let moments: Vec<_> = spec
+            .method
+            .moments()
+            .iter()
+            .map(|name| Ok((*name, weights.like_values(name)?)))
+            .collect::<Result<_>>()?;
         let clip = spec.clip_norm.map(|limit| Clip::new(context, gradients, limit)).transpose()?;
         let variant = update(&spec);
         let mut optimizer = Self {

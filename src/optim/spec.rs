@@ -29,6 +29,16 @@ pub struct OptimSpec {
 }
 
 impl Method {
+    /// Names, as PyTorch has them, of the tensors that are kept for each parameter.
+    pub fn moments(&self) -> &'static [&'static str] {
+        match self {
+            Self::Sgd(Sgd { momentum: 0.0, .. }) => &[],
+            Self::Sgd(_) => &["momentum_buffer"],
+            Self::Adam(Adam { amsgrad: true, .. }) => &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"],
+            Self::Adam(_) | Self::NAdam(_) => &["exp_avg", "exp_avg_sq"],
+        }
+    }
+
     /// Name in configs and messages.
     pub const fn name(&self) -> &'static str {
         match self {
