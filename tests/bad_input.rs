@@ -5,10 +5,10 @@ mod common;
 
 use std::fs;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{files, folder, run, succeed};
+use common::{files, folder, gyre, run, succeed};
 use image::GrayImage;
 
 /// A config on the pictures of `data`.
@@ -132,11 +132,8 @@ fn pictures_and_masks() {
     refuses_to_train(here, &["p.toml", "--set", "data.root=elsewhere"], &["elsewhere"]);
     refuses_to_train(here, &["p.toml", "--set", "data.split=none.csv"], &["none.csv"]);
     refuses_to_train(here, &["p.toml", "--set", "train.batch=64"], &["batch of 64"]);
-    // Only decoding finds this one, and pictures are decoded when their turn comes.
-    let bytes = fs::read(&picture).unwrap();
-    fs::write(&picture, &bytes[..bytes.len() / 2]).unwrap();
-    let output = run(here, &["train", "p.toml", "--set", "train.out=other", "--quiet"]);
-    refused(&output, &["shape_00003.png", "truncated"]);
+    let whole = fs::read(&picture).unwrap();
+    broken(&picture, Some(&whole[..whole.len() / 2]), &["shape_00003.png", "truncated"]);
 }
 
 #[test]
@@ -166,7 +163,7 @@ fn checkpoints_of_other_models_and_other_files() {
     init("run/best.safetensors", &other, &["run/best.safetensors", "of another shape", "Conv2"]);
     init(
         "run/best.safetensors",
-        &["--set", "model.name=r2unet"],
+        &["--set", "model.name=r2unet", "--set", "model.residual=true"],
         &["missing: RRCNN1", "unexpected: Conv1.conv.0.bias [4]"],
     );
     for (bytes, part) in [
@@ -182,7 +179,12 @@ fn checkpoints_of_other_models_and_other_files() {
     let resume = ["train", "tiny.toml", "--quiet", "--resume"];
     refused(&run(here, &[&resume, &other[..]].concat()), &["last.safetensors", "Conv2"]);
     let sgd = ["--set", "optim.name=sgd"];
-    refused(&run(here, &[&resume, &sgd[..]].concat()), &["optimiser"]);
+    refused(&run(here, &[&resume, &sgd[..]].concat()), &["last.safetensors", "optimiser"]);
+    let another = ["--set", "loss.name=dice", "--set", "train.seed=5", "--set", "data.normalise=zscore"];
+    refused(
+        &run(here, &[&resume, &another[..]].concat()),
+        &["data.normalise, loss.name, train.seed", "--init"],
+    );
     assert_eq!(files(&here.join("run")), before);
 }
 
@@ -251,6 +253,39 @@ fn a_model_that_does_not_fit() {
     assert!(!folder.path().join("run").exists());
 }
 
+/// A picture that goes bad in mid-training costs no step that was done.
+#[test]
+fn a_picture_that_goes_bad() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    succeed(here, &["shapes", "--out", "data", "--count", "10", "--size", "32"]);
+    fs::write(here.join("p.toml"), PICTURES).unwrap();
+    let args = [
+        "train",
+        "p.toml",
+        "--quiet",
+        "--resume",
+        "--set",
+        "train.epochs=100000",
+        "--set",
+        "train.eval_every=100000",
+        "--set",
+        "data.cache_mb=0",
+    ];
+    let child = gyre(here, &args).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let begun = || fs::metadata(here.join("run/metrics.csv")).is_ok_and(|m| m.len() > 500);
+    while !begun() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let last = here.join("run/last.safetensors");
+    assert!(!last.exists(), "there is a checkpoint already; the test shows nothing");
+    for i in 0..10 {
+        fs::write(here.join(format!("data/images/shape_0000{i}.png")), b"gone").unwrap();
+    }
+    refused(&child.wait_with_output().unwrap(), &["data/images/shape_0000"]);
+    assert!(last.exists(), "the steps are lost");
+}
+
 #[test]
 fn an_empty_split() {
     let folder = trained();
@@ -277,7 +312,15 @@ fn one_bad_picture_among_good_ones() {
     let mask = image::open(here.join("masks/shape_00002.png")).unwrap();
     assert_eq!((mask.width(), mask.height()), (40, 40));
 
-    // Masks never replace pictures, nor one another.
+    // Masks never replace pictures, nor one another, nor what is there.
+    let before = files(&here.join("masks"));
+    refused(
+        &run(here, &["predict", "run", "data/images", "--out", "masks"]),
+        &["masks/shape_00000.png", "--overwrite"],
+    );
+    assert_eq!(files(&here.join("masks")), before);
+    fs::create_dir(here.join("empty")).unwrap();
+    refused(&run(here, &["predict", "run", "empty", "--out", "more"]), &["empty", ".png"]);
     fs::remove_file(bad).unwrap();
     let before = files(&pictures);
     refused(&run(here, &["predict", "run", "data/images", "--out", "data/images"]), &["replace", "--out"]);

@@ -8,7 +8,7 @@ use std::sync::{
 use gyre::{
     gpu::Context,
     graph::{Shape, Weights},
-    infer::{Predictor, Segmenter, Settings, predictor},
+    infer::{Predictor, Segmenter, Settings, check::resample, predictor},
     models::{Model, Network},
 };
 use wgpu::TextureFormat as Format;
@@ -160,30 +160,6 @@ fn rgba(rgb: &[[u8; 3]]) -> Vec<u8> {
 
 fn luma([r, g, b]: [u8; 3]) -> f32 {
     (0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b)) / 255.0
-}
-
-/// A triangle filter as wide as the scale, in f64.
-fn resample(data: &[f32], from: [usize; 2], to: [usize; 2], channels: usize) -> Vec<f32> {
-    let taps = |o: usize, from: usize, to: usize| -> Vec<(usize, f64)> {
-        let scale = from as f64 / to as f64;
-        let weight =
-            |i: usize| 1.0 - (i as f64 + 0.5 - (o as f64 + 0.5) * scale).abs() / f64::max(scale, 1.0);
-        let seen: Vec<_> = (0..from).map(|i| (i, weight(i))).filter(|t| t.1 > 0.0).collect();
-        let total: f64 = seen.iter().map(|t| t.1).sum();
-        seen.into_iter().map(|(i, w)| (i, w / total)).collect()
-    };
-    let mut out = Vec::with_capacity(to[0] * to[1] * channels);
-    for y in 0..to[0] {
-        for x in 0..to[1] {
-            let (rows, cols) = (taps(y, from[0], to[0]), taps(x, from[1], to[1]));
-            out.extend((0..channels).map(|c| {
-                let at = |iy: usize, ix: usize| f64::from(data[(iy * from[1] + ix) * channels + c]);
-                let row = |iy: usize| cols.iter().map(|(ix, w)| w * at(iy, *ix)).sum::<f64>();
-                rows.iter().map(|(iy, w)| w * row(*iy)).sum::<f64>() as f32
-            }));
-        }
-    }
-    out
 }
 
 /// The middle one, so that both classes are met.

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
+use super::say;
 use crate::{
     Error, Result,
     gpu::{Context, Tier, adapters},
@@ -122,11 +123,11 @@ fn print(a: &Adapter) {
     .into_iter()
     .flatten()
     .collect();
-    println!("{}: {} ({}, {})", a.index, a.name, a.kind, a.backend);
-    println!("   driver    {}", a.driver);
-    println!("   tier      {} ({})", t.level, extras.join(", "));
-    println!("   subgroups {} to {} invocations", a.subgroup_sizes[0], a.subgroup_sizes[1]);
-    println!(
+    say!("{}: {} ({}, {})", a.index, a.name, a.kind, a.backend);
+    say!("   driver    {}", a.driver);
+    say!("   tier      {} ({})", t.level, extras.join(", "));
+    say!("   subgroups {} to {} invocations", a.subgroup_sizes[0], a.subgroup_sizes[1]);
+    say!(
         "   limits    buffers {} MiB, bindings {} MiB, {} of them; workgroups of {}, {} KiB of memory",
         a.max_buffer_bytes >> 20,
         a.max_binding_bytes >> 20,

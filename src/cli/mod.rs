@@ -6,7 +6,12 @@ mod plan;
 mod predict;
 mod run;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    io::{self, Write},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -88,9 +93,21 @@ pub fn main(cli: Cli) -> Result<u8> {
     }
 }
 
+/// As `println!`, but a reader that went away ends the program instead of breaking it.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::cli::print_line(format_args!($($text)*)) };
+}
+use say;
+
+fn print_line(text: fmt::Arguments<'_>) {
+    if writeln!(io::stdout(), "{text}").is_err() {
+        std::process::exit(1);
+    }
+}
+
 /// Prints a value as JSON.
 fn print_json(value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(|e| crate::Error::Check(e.to_string()))?;
-    println!("{text}");
+    say!("{text}");
     Ok(())
 }

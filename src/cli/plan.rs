@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 use clap::Args;
 use serde::Serialize;
 
-use super::ConfigFile;
+use super::{ConfigFile, say};
 use crate::{
     Error, Result,
     gpu::{Context, expand},
@@ -86,29 +86,29 @@ impl<'a> Whole<'a> {
 fn print(whole: &Whole<'_>, plan: &Plan, inference: bool, shape: Shape) {
     let s = whole.plan;
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-    println!("{} of pictures {shape}", if inference { "prediction" } else { "training step" });
-    println!("  parameters         {}", s.parameters);
-    println!("  operators          {}", s.ops);
-    println!("  dispatches         {} in {} submission(s)", s.dispatches, s.submissions);
-    println!("  arithmetic         {:.3} GFLOP", s.flops as f64 * 1e-9);
-    println!("  traffic            {:.1} MiB", mib(s.traffic_bytes));
-    println!(
+    say!("{} of pictures {shape}", if inference { "prediction" } else { "training step" });
+    say!("  parameters         {}", s.parameters);
+    say!("  operators          {}", s.ops);
+    say!("  dispatches         {} in {} submission(s)", s.dispatches, s.submissions);
+    say!("  arithmetic         {:.3} GFLOP", s.flops as f64 * 1e-9);
+    say!("  traffic            {:.1} MiB", mib(s.traffic_bytes));
+    say!(
         "  memory: parameters {:.1} MiB, gradients {:.1} MiB, the optimiser's moments {:.1} MiB",
         mib(s.parameter_bytes),
         mib(s.gradient_bytes),
         mib(whole.optimizer_bytes)
     );
-    println!(
+    say!(
         "  memory: activations and workspaces {:.1} MiB in {} buffers (lower bound {:.1} MiB)",
         mib(s.activation_bytes),
         plan.memory.slots.len(),
         mib(s.activation_lower_bound)
     );
-    println!("  memory: peak       {:.1} MiB", mib(whole.total_bytes));
+    say!("  memory: peak       {:.1} MiB", mib(whole.total_bytes));
     let mut count: BTreeMap<&str, usize> = BTreeMap::new();
     plan.passes.iter().for_each(|p| *count.entry(p.dispatch.variant.file).or_default() += 1);
     let kernels: Vec<String> = count.into_iter().map(|(k, n)| format!("{n} {k}")).collect();
-    println!("  kernels            {}", kernels.join(", "));
+    say!("  kernels            {}", kernels.join(", "));
 }
 
 /// Prints the median over a few runs of the time that each kernel takes, all its passes together.
@@ -132,11 +132,11 @@ fn time(context: &Arc<Context>, graph: &Graph, plan: Plan) -> Result<()> {
         })
         .collect();
     medians.sort_by(|a, b| b.0.total_cmp(&a.0));
-    println!("GPU time, median of 5 runs");
+    say!("GPU time, median of 5 runs");
     for (ms, file) in &medians {
-        println!("  {ms:10.3} ms  {file}");
+        say!("  {ms:10.3} ms  {file}");
     }
-    println!("  {:10.3} ms  together", medians.iter().map(|m| m.0).sum::<f64>());
+    say!("  {:10.3} ms  together", medians.iter().map(|m| m.0).sum::<f64>());
     Ok(())
 }
 

@@ -10,13 +10,13 @@ use std::{
 use clap::Args;
 use indicatif::ProgressBar;
 
-use super::run::trained;
+use super::{run::trained, say};
 use crate::{
     Error, Result,
-    data::{MaskCoding, Picture, list_pictures},
+    data::{Picture, list_pictures},
     gpu::Context,
     infer::{Predictor, Whole},
-    train::{Setup, config::Config},
+    train::{Setup, config::Config, written_coding},
 };
 
 #[derive(Debug, Args)]
@@ -35,6 +35,9 @@ pub struct PredictArgs {
     /// Probability from which a pixel is class 1 (binary models); without it the config's.
     #[arg(long)]
     threshold: Option<f32>,
+    /// Replaces files that are in the way.
+    #[arg(long)]
+    overwrite: bool,
     /// Overrides a key.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -54,7 +57,7 @@ pub fn predict(context: &Arc<Context>, args: &PredictArgs) -> Result<u8> {
         return Err(Error::Config(format!("--threshold must be between 0 and 1, got {threshold}")));
     }
     let pictures = gather(&args.inputs)?;
-    spare_pictures(&pictures, &args.out)?;
+    spare_files(&pictures, args)?;
     fs::create_dir_all(&args.out).map_err(Error::io(&args.out))?;
     let predictor = Predictor::new(&setup.model, &weights, setup.size);
     let mut whole = Whole::new(predictor, setup.fit, setup.normalise.clone(), config.train.batch);
@@ -73,7 +76,7 @@ pub fn predict(context: &Arc<Context>, args: &PredictArgs) -> Result<u8> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    println!("{} masks in {}", pictures.len() - failed, args.out.display());
+    say!("{} masks in {}", pictures.len() - failed, args.out.display());
     if failed > 0 {
         eprintln!("gyre: {failed} of {} pictures failed", pictures.len());
     }
@@ -84,7 +87,11 @@ fn gather(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for input in inputs {
         if input.is_dir() {
-            all.extend(list_pictures(input)?);
+            let found = list_pictures(input)?;
+            if found.is_empty() {
+                return Err(Error::data(input, "holds no .png, .jpg, .jpeg, .tif or .tiff"));
+            }
+            all.extend(found);
         } else {
             all.push(input.clone());
         }
@@ -108,15 +115,21 @@ fn mask_path(picture: &Path, out: &Path) -> Result<PathBuf> {
     Ok(out.join(name))
 }
 
-/// Masks must not replace the pictures they are of.
-fn spare_pictures(pictures: &[PathBuf], out: &Path) -> Result<()> {
+/// Masks never replace the pictures they are of, and other files only where that is asked for.
+fn spare_files(pictures: &[PathBuf], args: &PredictArgs) -> Result<()> {
     let known: HashSet<PathBuf> = pictures.iter().filter_map(|p| p.canonicalize().ok()).collect();
     for picture in pictures {
-        let mask = mask_path(picture, out)?;
+        let mask = mask_path(picture, &args.out)?;
         if mask.canonicalize().is_ok_and(|mask| known.contains(&mask)) {
             let (mask, picture) = (mask.display(), picture.display());
             return Err(Error::Config(format!(
                 "the mask of {picture} would replace the picture {mask}; give another --out"
+            )));
+        }
+        if mask.exists() && !args.overwrite {
+            let mask = mask.display();
+            return Err(Error::Config(format!(
+                "{mask} is there already; give another --out, or --overwrite"
             )));
         }
     }
@@ -126,6 +139,5 @@ fn spare_pictures(pictures: &[PathBuf], out: &Path) -> Result<()> {
 fn one(whole: &mut Whole, config: &Config, path: &Path, out: &Path, threshold: f32) -> Result<()> {
     let picture = Picture::read(path, config.data.channels)?;
     let mask = whole.predict(&picture)?.mask(threshold);
-    let coding = if config.model.classes > 2 { MaskCoding::Indices } else { MaskCoding::Binary0_255 };
-    mask.write_png(mask_path(path, out)?, &coding)
+    mask.write_png(mask_path(path, out)?, &written_coding(config))
 }

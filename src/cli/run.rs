@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use clap::{Args, ValueEnum};
 
-use super::ConfigFile;
+use super::{ConfigFile, say};
 use crate::{
     Error, Result,
     data::{ShapesDataset, ShapesOptions},
@@ -33,7 +33,7 @@ pub struct ConfigArgs {
 pub fn config(args: &ConfigArgs) -> Result<u8> {
     if args.explain {
         for key in Config::explain() {
-            println!("{} = {}\n    {}\n    {}", key.key, key.default, key.kind, key.doc);
+            say!("{} = {}\n    {}\n    {}", key.key, key.default, key.kind, key.doc);
         }
         return Ok(0);
     }
@@ -41,7 +41,7 @@ pub fn config(args: &ConfigArgs) -> Result<u8> {
         Some(path) => Config::load(path, &args.set)?,
         None => Config::from_toml("", &args.set)?,
     };
-    print!("{}", config.to_toml()?);
+    say!("{}", config.to_toml()?.trim_end());
     Ok(0)
 }
 
@@ -77,7 +77,7 @@ pub fn train(context: &Arc<Context>, args: &TrainArgs) -> Result<u8> {
     };
     let outcome = train::run(context, &config, &options)?;
     print_scores(&outcome.scores);
-    println!(
+    say!(
         "{} steps in {:.0} s; {}",
         outcome.steps,
         outcome.seconds,
@@ -165,10 +165,10 @@ pub fn trained(
 
 fn print_scores(summary: &Summary) {
     let show = |v: Option<f64>| v.map_or("  --  ".into(), |v| format!("{v:.4}"));
-    println!("{} pictures        Dice    IoU     precision recall  accuracy", summary.images);
+    say!("{} pictures        Dice    IoU     precision recall  accuracy", summary.images);
     let line = |name: &str, v: &Values, accuracy: Option<f64>| {
         let (dice, iou, precision, recall) = (show(v.dice), show(v.iou), show(v.precision), show(v.recall));
-        println!("{name:18} {dice}  {iou}  {precision}    {recall}  {}", show(accuracy));
+        say!("{name:18} {dice}  {iou}  {precision}    {recall}  {}", show(accuracy));
     };
     for (name, s) in [("pooled", &summary.pooled), ("mean of pictures", &summary.per_image_mean)] {
         line(name, &s.macro_foreground, s.accuracy);
@@ -205,6 +205,6 @@ pub fn shapes(args: &ShapesArgs) -> Result<u8> {
     let ShapesArgs { size, classes, channels, count, seed, .. } = *args;
     ShapesDataset::new(ShapesOptions { size, classes, channels, count, seed })?
         .write_folder(&args.out, count)?;
-    println!("{count} pictures in {}", args.out.display());
+    say!("{count} pictures in {}", args.out.display());
     Ok(0)
 }

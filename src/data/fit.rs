@@ -89,28 +89,43 @@ impl Fit {
         Ok(crops)
     }
 
-    /// The sample ready for cutting: resized or padded, and normalised. Statistics are those of the whole
-    /// picture, without padding, so that all windows of a picture are on one scale.
-    pub(crate) fn prepare(&self, mut sample: Sample, normalise: &Normalise) -> Result<Sample> {
+    /// The sample ready for cutting; the mask goes with the picture.
+    pub(crate) fn prepare(&self, sample: Sample, normalise: &Normalise) -> Result<Sample> {
+        let Sample { id, picture, mask } = sample;
+        let Mask { width: w, height: h, .. } = mask;
+        let mask = match *self {
+            Self::Resize { width, height } if (w, h) == (width, height) => mask,
+            Self::Resize { width, height } => mask.resize(width, height)?,
+            Self::Tile { size, .. } => {
+                let data = continued(&mask.data, [w, h], 1, size);
+                Mask { width: w.max(size), height: h.max(size), data }
+            }
+        };
+        Ok(Sample { id, picture: self.prepare_picture(picture, normalise)?, mask })
+    }
+
+    /// The picture ready for cutting, in training and prediction alike: resized or padded, and normalised.
+    /// Statistics are those of the whole picture, without padding, so that all its windows are on one scale.
+    pub(crate) fn prepare_picture(&self, mut picture: Picture, normalise: &Normalise) -> Result<Picture> {
         match *self {
+            // Resizing keeps values within 0..1, so it comes first.
             Self::Resize { width, height } => {
-                if (sample.picture.width, sample.picture.height) != (width, height) {
-                    sample.picture = sample.picture.resize(width, height)?;
-                    sample.mask = sample.mask.resize(width, height)?;
-                }
-                normalise.apply(&mut sample.picture)?;
+                picture = picture.resize(width, height)?;
+                normalise.apply(&mut picture)?;
+                Ok(picture)
             }
             Self::Tile { size, .. } => {
-                normalise.apply(&mut sample.picture)?;
-                pad(&mut sample, size);
+                normalise.apply(&mut picture)?;
+                let Picture { width, height, channels, data } = picture;
+                let data = continued(&data, [width, height], channels, size);
+                Ok(Picture { width: width.max(size), height: height.max(size), channels, data })
             }
         }
-        Ok(sample)
     }
 }
 
-/// Starts of windows along one side.
-fn starts(length: usize, size: usize, stride: usize) -> Vec<usize> {
+/// Starts of windows along one side: they cover it, and the last ends with it.
+pub(crate) fn starts(length: usize, size: usize, stride: usize) -> Vec<usize> {
     let last = length.saturating_sub(size);
     (0..last).step_by(stride).chain([last]).collect()
 }
@@ -122,23 +137,12 @@ fn reflect(i: usize, n: usize) -> usize {
     if i < n { i } else { period - i }
 }
 
-fn pad(sample: &mut Sample, size: usize) {
-    let Picture { width, height, channels, .. } = sample.picture;
-    let (wide, high) = (width.max(size), height.max(size));
-    if (wide, high) == (width, height) {
-        return;
-    }
-    let columns: Vec<usize> = (0..wide).map(|x| reflect(x, width)).collect();
-    let mut data = Vec::with_capacity(wide * high * channels);
-    let mut classes = Vec::with_capacity(wide * high);
-    for row in (0..high).map(|y| reflect(y, height) * width) {
-        for at in columns.iter().map(|x| row + x) {
-            data.extend_from_slice(&sample.picture.data[at * channels..(at + 1) * channels]);
-            classes.push(sample.mask.data[at]);
-        }
-    }
-    sample.picture = Picture { width: wide, height: high, channels, data };
-    sample.mask = Mask { width: wide, height: high, data: classes };
+/// Rows of `width` x `height` pixels, continued by reflection to at least `size` a side.
+fn continued<T: Copy>(data: &[T], [width, height]: [usize; 2], channels: usize, size: usize) -> Vec<T> {
+    let columns: Vec<usize> = (0..width.max(size)).map(|x| reflect(x, width)).collect();
+    let rows = (0..height.max(size)).map(|y| reflect(y, height) * width);
+    let pixels = rows.flat_map(|row| columns.iter().map(move |x| (row + x) * channels));
+    pixels.flat_map(|at| data[at..at + channels].iter().copied()).collect()
 }
 
 #[cfg(test)]

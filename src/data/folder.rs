@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::coding::{MaskCoding, decide_coding};
-use super::decode::dimensions;
+use super::decode::{decode, dimensions};
 use super::mask::Mask;
 use super::picture::{Picture, check_channels};
 use super::sample::{Dataset, Sample};
@@ -291,10 +291,11 @@ fn describe_unused(mask_dir: &Path, unused: &[String]) -> Vec<String> {
     if unused.is_empty() { Vec::new() } else { vec![line()] }
 }
 
-/// Reads all sizes and compares them.
+/// Reads all pictures, so that one which cannot be decoded is named now and not in mid-training, and compares
+/// their sizes with their masks'.
 fn measure(pairs: Vec<Pair>, image_dir: &Path) -> Result<Vec<Item>> {
     let sizes: Vec<Result<_>> =
-        pairs.par_iter().map(|pair| Ok((dimensions(&pair.image)?, dimensions(&pair.mask)?))).collect();
+        pairs.par_iter().map(|pair| Ok((decoded_size(&pair.image)?, dimensions(&pair.mask)?))).collect();
     let (mut items, mut differing) = (Vec::with_capacity(pairs.len()), Vec::new());
     for (Pair { id, image, mask }, sizes) in pairs.into_iter().zip(sizes) {
         let ((width, height), (mask_width, mask_height)) = sizes?;
@@ -309,6 +310,10 @@ fn measure(pairs: Vec<Pair>, image_dir: &Path) -> Result<Vec<Item>> {
         return Ok(items);
     }
     Err(Error::data(image_dir, format!("sizes of picture and mask differ: {}", name_some(&differing))))
+}
+
+fn decoded_size(path: &Path) -> Result<(usize, usize)> {
+    decode(path).map(|raster| (raster.width, raster.height))
 }
 
 #[cfg(test)]

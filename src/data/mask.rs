@@ -113,8 +113,12 @@ impl RawMask {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let raster = decode(path)?;
         let (width, height) = (raster.width, raster.height);
-        let coloured =
-            raster.channels == 3 && raster.data.chunks_exact(3).any(|p| p[0] != p[1] || p[1] != p[2]);
+        let colour = |p: &[u16]| p[0] != p[1] || p[1] != p[2];
+        // A palette's entries are classes by their number, whatever their colour; only black and white alone
+        // say what they mean.
+        let indexed = raster.png.as_ref().is_some_and(|png| png.indexed);
+        let entry = |p: &[u16]| colour(p) || (indexed && p[0] != 0 && p[0] != raster.max);
+        let coloured = raster.channels == 3 && raster.data.chunks_exact(3).any(entry);
         let pixels = if coloured { colours(path, raster)? } else { gray(path, &raster)? };
         Ok(Self { width, height, pixels })
     }
@@ -276,6 +280,14 @@ mod tests {
         });
         with_file(&png_bytes(3, 1, 8, 3, &palette, &[1, 0, 3]), |path| {
             assert!(Mask::read(path, &MaskCoding::Indices).is_err());
+        });
+        // Gray entries are entries like others.
+        with_file(&png_bytes(3, 1, 8, 3, &palette, &[4, 0, 4]), |path| {
+            assert_eq!(Mask::read(path, &MaskCoding::Indices).unwrap().data, vec![4, 0, 4]);
+        });
+        let white = [[255, 255, 255], [0, 0, 0]];
+        with_file(&png_bytes(3, 1, 8, 3, &white, &[0, 1, 0]), |path| {
+            assert_eq!(Mask::read(path, &MaskCoding::Binary0_255).unwrap().data, vec![1, 0, 1]);
         });
     }
 

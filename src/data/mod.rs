@@ -26,6 +26,7 @@ mod testing;
 pub use batch::Batch;
 pub use coding::{MaskCoding, decide_coding};
 pub use decode::{MAX_PIXELS, dimensions};
+pub(crate) use fit::starts;
 pub use fit::{Crop, Fit};
 pub use folder::{FolderDataset, FolderOptions, Item, list_pictures};
 pub use loader::{Epoch, Loader, LoaderOptions, Partial};

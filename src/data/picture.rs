@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use image::codecs::png::PngEncoder;
 use image::imageops::{self, FilterType};
-use image::{ImageBuffer, Luma, Pixel, Rgb};
+use image::{ExtendedColorType, ImageBuffer, ImageEncoder, Luma, Pixel, Rgb};
 
 use super::decode::{Raster, decode};
-use crate::{Error, Result};
+use crate::{Error, Result, io::atomic::write_atomic};
 
 /// A gray or RGB picture, HWC. Values are 0..1 as read; a normalised picture may leave that range.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,7 +108,7 @@ where
     Some(imageops::resize(&source, w, h, FilterType::Triangle).into_raw())
 }
 
-/// Writes 8-bit samples (1 or 3 channels) as PNG.
+/// Writes 8-bit samples (1 or 3 channels) as PNG, whole or not at all.
 pub(crate) fn write_png(
     path: &Path,
     width: usize,
@@ -115,17 +116,17 @@ pub(crate) fn write_png(
     channels: usize,
     bytes: &[u8],
 ) -> Result<()> {
-    let colour = if channels == 1 { image::ColorType::L8 } else { image::ColorType::Rgb8 };
+    let colour = if channels == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
     let unfit = || Error::data(path, format!("cannot be written: {width}x{height} is no size of a PNG"));
     let (w, h) = (u32::try_from(width).map_err(|_| unfit())?, u32::try_from(height).map_err(|_| unfit())?);
     if w == 0 || h == 0 || bytes.len() != width * height * channels {
         return Err(unfit());
     }
-    let format = image::ImageFormat::Png;
-    image::save_buffer_with_format(path, bytes, w, h, colour, format).map_err(|error| match error {
-        image::ImageError::IoError(source) => Error::Io { path: path.to_path_buf(), source },
-        other => Error::data(path, format!("cannot be written: {other}")),
-    })
+    let mut encoded = Vec::new();
+    PngEncoder::new(&mut encoded)
+        .write_image(bytes, w, h, colour)
+        .map_err(|error| Error::data(path, format!("cannot be written: {error}")))?;
+    write_atomic(path, &encoded)
 }
 
 #[cfg(test)]

@@ -207,8 +207,10 @@ impl Session {
     fn record_range(&self, encoder: &mut wgpu::CommandEncoder, range: std::ops::Range<usize>) {
         let mut pass = encoder
             .begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some("gyre"), timestamp_writes: None });
-        for step in &self.steps[range] {
+        for (step, planned) in self.steps[range.clone()].iter().zip(&self.plan.passes[range]) {
+            pass.push_debug_group(&planned.label);
             step.record(&mut pass);
+            pass.pop_debug_group();
         }
     }
 
@@ -256,7 +258,7 @@ impl Session {
             }
             for (i, step) in chunk.iter().enumerate() {
                 let descriptor = wgpu::ComputePassDescriptor {
-                    label: None,
+                    label: Some(&self.plan.passes[c * Timer::CAPACITY as usize + i].label),
                     timestamp_writes: Some(timer.writes(i as u32)),
                 };
                 let mut pass = encoder.begin_compute_pass(&descriptor);

@@ -150,11 +150,11 @@ impl Segmenter {
     }
 }
 
-fn picture_variant(gray: bool, linear: bool, luma: bool) -> Variant {
+pub(super) fn picture_variant(gray: bool, linear: bool, luma: bool) -> Variant {
     Variant::new("embed/picture").feature("gray", gray).feature("linear", linear).feature("luma", luma)
 }
 
-fn picture_params(shape: Shape, settings: &Settings) -> [(&'static str, Word); 9] {
+pub(super) fn picture_params(shape: Shape, settings: &Settings) -> [(&'static str, Word); 9] {
     let ([mean_r, mean_g, mean_b], std) = (settings.mean, settings.std);
     let [scale_r, scale_g, scale_b] = std.map(|v| 1.0 / v);
     [
@@ -170,11 +170,11 @@ fn picture_params(shape: Shape, settings: &Settings) -> [(&'static str, Word); 9
     ]
 }
 
-fn mask_variant(binary: bool) -> Variant {
+pub(super) fn mask_variant(binary: bool) -> Variant {
     Variant::new("embed/mask").feature("binary", binary)
 }
 
-fn mask_params(shape: Shape, threshold: f32) -> [(&'static str, Word); 6] {
+pub(super) fn mask_params(shape: Shape, threshold: f32) -> [(&'static str, Word); 6] {
     [
         ("height", shape.h.into()),
         ("width", shape.w.into()),

@@ -1,5 +1,6 @@
 //! Prediction: batches of fixed size, whole pictures of any size, and textures of a host program.
 
+pub mod check;
 pub mod embedded;
 pub mod predictor;
 #[cfg(feature = "cli")]

@@ -3,7 +3,7 @@
 use super::Predictor;
 use crate::{
     Result,
-    data::{Fit, Mask, Normalise, Picture},
+    data::{Fit, Mask, Normalise, Picture, starts},
 };
 
 /// Probabilities of a whole picture.
@@ -62,28 +62,26 @@ impl Whole {
     /// # Errors
     /// What the device raises.
     pub fn predict(&mut self, picture: &Picture) -> Result<Probabilities> {
-        let mut picture = picture.clone();
-        self.normalise.apply(&mut picture)?;
+        let seen = self.fit.prepare_picture(picture.clone(), &self.normalise)?;
         match self.fit {
             Fit::Resize { width, height } => {
-                let small = picture.resize(width, height)?;
                 let channels = self.predictor.model().out_channels;
-                let data = self.predictor.predict(&small.data, 1)?;
+                let data = self.predictor.predict(&seen.data, 1)?;
                 let map = Probabilities { width, height, channels, data };
                 map.resize(picture.width, picture.height)
             }
-            Fit::Tile { size, .. } => self.tiles(&picture, size),
+            Fit::Tile { size, .. } => self.tiles(&seen, [picture.width, picture.height], size),
         }
     }
 
-    /// Tiles that overlap by at least a quarter, averaged where they do.
-    fn tiles(&mut self, picture: &Picture, size: usize) -> Result<Probabilities> {
+    /// Tiles that overlap by at least a quarter, averaged where they do; the padding is left out again.
+    fn tiles(&mut self, picture: &Picture, [w, h]: [usize; 2], size: usize) -> Result<Probabilities> {
         let stride = (size * 3 / 4).max(1);
         let corners: Vec<(usize, usize)> = starts(picture.height, size, stride)
             .into_iter()
             .flat_map(|y| starts(picture.width, size, stride).into_iter().map(move |x| (y, x)))
             .collect();
-        let (w, h, channels) = (picture.width, picture.height, self.predictor.model().out_channels);
+        let channels = self.predictor.model().out_channels;
         let mut sum = vec![0.0f32; w * h * channels];
         let mut count = vec![0.0f32; w * h];
         for chunk in corners.chunks(self.batch) {
@@ -111,47 +109,32 @@ impl Whole {
     }
 }
 
-/// First positions of windows that cover `length`; the last ends with it.
-fn starts(length: usize, size: usize, stride: usize) -> Vec<usize> {
-    let last = length.saturating_sub(size);
-    (0..last).step_by(stride).chain([last]).collect()
-}
-
-/// A square window; past the picture's end it is mirrored.
+/// A square window.
 fn window(picture: &Picture, x0: usize, y0: usize, size: usize) -> Vec<f32> {
-    let mut data = Vec::with_capacity(size * size * picture.channels);
-    for y in y0..y0 + size {
-        for x in x0..x0 + size {
-            let at =
-                (mirror(y, picture.height) * picture.width + mirror(x, picture.width)) * picture.channels;
-            data.extend_from_slice(&picture.data[at..at + picture.channels]);
-        }
-    }
-    data
-}
-
-/// Reflects without repeating the border.
-fn mirror(i: usize, length: usize) -> usize {
-    let period = (2 * length).saturating_sub(2).max(1);
-    let i = i % period;
-    if i < length { i } else { period - i }
+    let row = |y: usize| ((y * picture.width + x0) * picture.channels, size * picture.channels);
+    (y0..y0 + size).map(row).flat_map(|(at, n)| picture.data[at..at + n].iter().copied()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::{Dataset, ShapesDataset, ShapesOptions};
 
+    /// What the network sees of a picture is the same in training and in prediction.
     #[test]
-    fn windows_cover_and_end_with_the_picture() {
-        assert_eq!(starts(512, 128, 96), [0, 96, 192, 288, 384]);
-        assert_eq!(starts(500, 128, 96), [0, 96, 192, 288, 372]);
-        assert_eq!(starts(100, 128, 96), [0]);
-    }
-
-    #[test]
-    fn reflection_keeps_inside() {
-        assert_eq!((0..9).map(|i| mirror(i, 3)).collect::<Vec<_>>(), [0, 1, 2, 1, 0, 1, 2, 1, 0]);
-        assert_eq!((0..4).map(|i| mirror(i, 1)).collect::<Vec<_>>(), [0; 4]);
+    fn pictures_are_prepared_as_in_training() {
+        let data = ShapesDataset::new(ShapesOptions { size: 40, count: 1, ..Default::default() }).unwrap();
+        let sample = data.load(0).unwrap();
+        let given = Normalise::MeanStd { mean: vec![0.5], std: vec![0.1] };
+        for normalise in [Normalise::Unit, Normalise::ZScore, given] {
+            for fit in [Fit::Resize { width: 16, height: 24 }, Fit::Tile { size: 64, stride: 64 }] {
+                let trained = fit.prepare(sample.clone(), &normalise).unwrap().picture;
+                let predicted = fit.prepare_picture(sample.picture.clone(), &normalise).unwrap();
+                assert_eq!(trained, predicted);
+                let spread = predicted.data.iter().fold(0.0f32, |a, v| a.max(v.abs()));
+                assert!(normalise == Normalise::Unit || spread > 1.0, "{normalise:?} is lost in {fit:?}");
+            }
+        }
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Operator for ConvTranspose2d {
             return fail("the weight has too few rows");
         }
         let Some([h, w]) = self.output_size(x) else { return fail("the padding crops everything") };
-        // Past this size, positions that no tap reaches would only be zeros: PyTorch refuses too.
+        // Past this size the adjoint would give more than x back.
         let back = g.output(h, w);
         if back != Some([x.h, x.w]) {
             return fail("output padding must be smaller than the stride");

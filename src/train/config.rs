@@ -71,6 +71,24 @@ impl Config {
         toml::to_string(self).map_err(|e| Error::Config(format!("cannot be written as TOML: {e}")))
     }
 
+    /// Keys whose values differ from those of `other`.
+    ///
+    /// # Errors
+    /// As [`Self::to_toml`].
+    pub fn differences(&self, other: &Self) -> Result<Vec<String>> {
+        let table = |config: &Self| {
+            toml::Table::try_from(config)
+                .map_err(|e| Error::Config(format!("cannot be written as TOML: {e}")))
+        };
+        let (mine, others) = (table(self)?, table(other)?);
+        let value = |table: &toml::Table, key: &str| {
+            let (section, name) = key.split_once('.')?;
+            table.get(section)?.get(name).cloned()
+        };
+        let keys = Self::explain().into_iter().map(|key| key.key);
+        Ok(keys.filter(|key| value(&mine, key) != value(&others, key)).map(str::to_owned).collect())
+    }
+
     /// Sets one key. `None` if there is no such key; an error in words if the value does not fit it.
     fn set(&mut self, section: &str, key: &str, value: &toml::Value) -> Option<Result<(), String>> {
         match section {

@@ -18,5 +18,5 @@ pub use checkpoint::{Progress, load_weights, weight_map};
 #[cfg(feature = "cli")]
 pub use run::{Outcome, RunOptions, evaluate, run, write_report};
 #[cfg(feature = "cli")]
-pub use setup::{Data, Setup};
+pub use setup::{Data, Setup, written_coding};
 pub use trainer::{Trainer, TrainingGraph, one_hot, training_graph};

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
@@ -10,7 +11,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::{Data, Progress, Setup, Trainer, checkpoint, config::Config, runlog::RunLog, training_graph};
+use super::{Data, Progress, Setup, Trainer, checkpoint, config::Config, runlog::RunLog};
 use crate::{
     Error, Result,
     data::{Dataset, Fit, Loader},
@@ -35,6 +36,17 @@ const FILES: [&str; 7] = [
     "metrics.csv",
     "metrics.jsonl",
     "config.toml",
+];
+
+/// Keys that may change when a run is resumed: how long, where, and what is kept.
+const CHANGEABLE: [&str; 7] = [
+    "train.epochs",
+    "train.max_steps",
+    "train.out",
+    "train.checkpoint_every",
+    "train.eval_every",
+    "data.root",
+    "data.cache_mb",
 ];
 
 /// How a run begins.
@@ -89,7 +101,6 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
     let data = setup.open_data(config)?;
     data.warnings.iter().for_each(|w| eprintln!("warning: {w}"));
     let loader = data.training_loader(config, &setup)?;
-    check_memory(context, config, &setup)?;
     let mut trainer = Trainer::new(
         context,
         &setup.model,
@@ -106,9 +117,10 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
     let last = folder.join("last.safetensors");
     if options.resume && last.exists() {
         progress = checkpoint::load(&mut trainer, &last)?;
-        // Longer training of the same model is allowed; the new config counts from here.
+        refuse_another(&Config::from_toml(&progress.config, &[])?, config, &last)?;
         progress.config = config.to_toml()?;
     }
+    reserve_memory(context, config, &setup, &mut trainer)?;
     // Nothing is touched before everything that can be refused has been looked at.
     clear(&folder, options)?;
     write_atomic(folder.join("config.toml"), progress.config.as_bytes())?;
@@ -138,6 +150,20 @@ fn refuse_taken(folder: &Path, options: &RunOptions) -> Result<()> {
     Ok(())
 }
 
+/// A run goes on as what it began; another one needs a folder of its own.
+fn refuse_another(begun: &Config, config: &Config, last: &Path) -> Result<()> {
+    let mut keys = begun.differences(config)?;
+    keys.retain(|key| !CHANGEABLE.contains(&key.as_str()));
+    if keys.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Config(format!(
+        "{} belongs to a run with another {}; set it back, or start a new run with --init and another train.out",
+        last.display(),
+        keys.join(", ")
+    )))
+}
+
 /// Makes the run folder, without what killed writes left there and, to overwrite, without the old run.
 fn clear(folder: &Path, options: &RunOptions) -> Result<()> {
     fs::create_dir_all(folder).map_err(Error::io(folder))?;
@@ -150,14 +176,13 @@ fn clear(folder: &Path, options: &RunOptions) -> Result<()> {
     Ok(())
 }
 
-/// Plans training and validation, so that what does not fit is refused before anything is allocated.
-fn check_memory(context: &Context, config: &Config, setup: &Setup) -> Result<()> {
-    let shape = |n| Shape::new(n, setup.size[0], setup.size[1], setup.model.in_channels);
+/// Allocates training and plans validation, so that what does not fit is refused before the folder changes.
+fn reserve_memory(context: &Context, config: &Config, setup: &Setup, trainer: &mut Trainer) -> Result<()> {
     let (batch, parts) = (config.train.batch, config.train.micro_batches);
-    let training = training_graph(&setup.model, &setup.loss, shape(batch.div_ceil(parts)))?;
-    Plan::new(&training.graph, context)?;
+    trainer.session(batch.div_ceil(parts))?;
     let tiles = if matches!(setup.fit, Fit::Tile { .. }) { batch } else { 1 };
-    Plan::new(&predictor::graph(&setup.model, shape(tiles))?.0, context)?;
+    let shape = Shape::new(tiles, setup.size[0], setup.size[1], setup.model.in_channels);
+    Plan::new(&predictor::graph(&setup.model, shape)?.0, context)?;
     Ok(())
 }
 
@@ -182,7 +207,13 @@ impl Run<'_> {
         // An epoch that was begun is closed, even where a killed run had taken its last step.
         let epochs = self.config.train.epochs as u64;
         while self.progress.epoch < epochs && (self.progress.step < self.steps || self.progress.batch > 0) {
-            self.epoch()?;
+            if let Err(error) = self.epoch() {
+                // Data that cannot be used costs no step that is done; a device that fails can save nothing.
+                if matches!(error, Error::Data { .. } | Error::Io { .. }) {
+                    self.save()?;
+                }
+                return Err(error);
+            }
         }
         Ok(())
     }
@@ -229,10 +260,11 @@ impl Run<'_> {
         let mean = self.progress.losses.0 / self.progress.losses.1.max(1) as f64;
         self.log.append(&Row::new(Phase::Train, epoch, step).with("loss", mean).with("lr", self.lr))?;
         let over = step >= self.steps || epoch + 1 >= self.config.train.epochs as u64;
-        self.progress = Progress { epoch: epoch + 1, batch: 0, losses: (0.0, 0), ..self.progress.clone() };
         let due = (epoch + 1).is_multiple_of(self.config.train.eval_every.max(1) as u64);
-        if !self.data.split.val.is_empty() && (due || over) {
-            let summary = self.scores(&self.data.split.val)?.0;
+        let validate = !self.data.split.val.is_empty() && (due || over);
+        let summary = validate.then(|| self.scores(&self.data.split.val)).transpose()?;
+        self.progress = Progress { epoch: epoch + 1, batch: 0, losses: (0.0, 0), ..self.progress.clone() };
+        if let Some((summary, _)) = summary {
             let value = headline(&summary);
             let pooled = &summary.pooled;
             let row = Row::new(Phase::Val, epoch, step)
@@ -261,7 +293,12 @@ impl Run<'_> {
 
     /// A line above the bar, or plainly where there is none.
     fn say(&self, line: &str) {
-        if self.bar.is_hidden() { println!("{line}") } else { self.bar.println(line) }
+        if self.bar.is_hidden() {
+            // Training goes on where nobody reads any more.
+            let _ = writeln!(io::stdout(), "{line}");
+        } else {
+            self.bar.println(line);
+        }
     }
 
     /// Writes the last checkpoint; losses on the device are fetched first, so that it tells them.

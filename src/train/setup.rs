@@ -38,8 +38,6 @@ pub struct Data {
     pub dataset: Arc<dyn Dataset>,
     /// Which are for what.
     pub split: Split,
-    /// How masks are coded in files; that of masks to be written.
-    pub coding: MaskCoding,
     /// What was odd but harmless.
     pub warnings: Vec<String>,
 }
@@ -130,17 +128,14 @@ fn normalise(data: &DataConfig) -> Normalise {
 fn open_data(config: &Config) -> Result<Data> {
     let (data, classes) = (&config.data, config.model.classes.max(2));
     let mut warnings = Vec::new();
-    let (dataset, coding): (Arc<dyn Dataset>, MaskCoding) = match data.kind {
+    let dataset: Arc<dyn Dataset> = match data.kind {
         DataKind::Shapes => {
             if data.size.height != data.size.width {
                 return Err(Error::Config("data.kind = \"shapes\" needs a square data.size".into()));
             }
             let (size, channels, count) = (data.size.width, data.channels, data.shapes_count);
             let options = ShapesOptions { size, classes, channels, count, seed: config.train.seed };
-            (
-                Arc::new(ShapesDataset::new(options)?),
-                if classes == 2 { MaskCoding::Binary0_255 } else { MaskCoding::Indices },
-            )
+            Arc::new(ShapesDataset::new(options)?)
         }
         DataKind::Folder => {
             if data.root.as_os_str().is_empty() {
@@ -159,12 +154,11 @@ fn open_data(config: &Config) -> Result<Data> {
             };
             let folder = FolderDataset::open(&options)?;
             warnings.extend(folder.warnings.iter().cloned());
-            let coding = folder.coding.clone();
-            (Arc::new(folder), coding)
+            Arc::new(folder)
         }
     };
     let split = split(config, &*dataset)?;
-    Ok(Data { dataset, split, coding, warnings })
+    Ok(Data { dataset, split, warnings })
 }
 
 fn coding(data: &DataConfig) -> MaskCoding {
@@ -174,6 +168,15 @@ fn coding(data: &DataConfig) -> MaskCoding {
         config::MaskCoding::Colours => {
             MaskCoding::Colours(data.colours.iter().enumerate().map(|(i, c)| (*c, i as u8)).collect())
         }
+    }
+}
+
+/// How predicted masks are written: as the data set's, where the config says how those are.
+pub fn written_coding(config: &Config) -> MaskCoding {
+    match coding(&config.data) {
+        MaskCoding::Auto if config.model.classes <= 2 => MaskCoding::Binary0_255,
+        MaskCoding::Auto => MaskCoding::Indices,
+        given => given,
     }
 }
 

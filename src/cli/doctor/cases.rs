@@ -196,12 +196,19 @@ impl Case {
         self.attrs.get(key).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// A list of counts, or `or`.
-    pub fn counts<const N: usize>(&self, key: &str, or: [usize; N]) -> [usize; N] {
-        let list = self.attrs.get(key).and_then(Value::as_array);
-        let numbers: Option<Vec<usize>> =
-            list.map(|l| l.iter().filter_map(Value::as_u64).map(|v| v as usize).collect());
-        numbers.and_then(|n| n.try_into().ok()).unwrap_or(or)
+    /// A list of `N` counts, or one for all; `or` where there is none.
+    ///
+    /// # Errors
+    /// [`Error::Check`] for anything else.
+    pub fn counts<const N: usize>(&self, key: &str, or: [usize; N]) -> Result<[usize; N]> {
+        let Some(value) = self.attrs.get(key) else { return Ok(or) };
+        let count = |v: &Value| v.as_u64().and_then(|v| usize::try_from(v).ok());
+        let list: Option<Vec<usize>> = match value {
+            Value::Array(list) => list.iter().map(count).collect(),
+            one => count(one).map(|one| vec![one; N]),
+        };
+        let list = list.and_then(|list| list.try_into().ok());
+        list.ok_or_else(|| Error::Check(format!("{key} is {value}; {N} counts are wanted")))
     }
 
     /// True if a tensor is listed in `in`, `param`, `out` or `grad`.

@@ -12,10 +12,11 @@ use clap::Args;
 use serde::Serialize;
 
 use self::cases::{Case, CaseFile, Judge, Worst};
-use super::info::Device;
+use super::{info::Device, say};
 use crate::{
     Error, Result,
     gpu::{Context, Select},
+    infer,
     io::atomic::write_atomic,
     loss,
     ops::{check::Distance, samples},
@@ -78,16 +79,20 @@ pub fn doctor(select: &Select, args: &DoctorArgs) -> Result<u8> {
     let context = if args.portable { Context::portable(select)? } else { Context::new(select)? };
     let context = Arc::new(context.with_checks(args.checked));
     let cases = if args.cases.is_empty() { built_in(&context, args) } else { reference(&context, args)? };
+    let missing = args.only.iter().find(|name| !cases.iter().any(|c| c.name == **name));
+    if let Some(name) = missing {
+        return Err(Error::Check(format!("--only {name}: no case has that name")));
+    }
     let count = |ok| cases.iter().filter(|c| c.ok == ok).count();
     let (passed, failed, skipped) = (count(Some(true)), count(Some(false)), count(None));
     let findings = Findings { adapter: Device::new(&context), passed, failed, skipped, cases };
     if findings.cases.is_empty() {
-        return Err(Error::Check("no case has a name that --only lists".into()));
+        return Err(Error::Check("there is no case to run".into()));
     }
     if args.json {
         super::print_json(&findings)?;
     } else {
-        print!("{}", text(&findings, false));
+        say!("{}", text(&findings, false).trim_end());
     }
     if let Some(path) = &args.report {
         write_atomic(path, report(&context, &findings).as_bytes())?;
@@ -96,7 +101,7 @@ pub fn doctor(select: &Select, args: &DoctorArgs) -> Result<u8> {
 }
 
 /// Every operator and loss on awkward shapes, against its CPU twin and finite differences; every optimiser
-/// against its own twin.
+/// and the kernels of textures against twins of their own.
 fn built_in(context: &Arc<Context>, args: &DoctorArgs) -> Vec<Verdict> {
     let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|n| n == name);
     let mut verdicts = Vec::new();
@@ -118,6 +123,10 @@ fn built_in(context: &Arc<Context>, args: &DoctorArgs) -> Vec<Verdict> {
             1e-5,
             optim::check::check(context, spec),
         ));
+    }
+    for sample in infer::check::samples().into_iter().filter(|s| wanted(s.name())) {
+        let label = format!("{sample:?}");
+        verdicts.push(verdict("kernel", sample.name(), &label, 1e-4, sample.check(context)));
     }
     verdicts
 }

@@ -7,7 +7,7 @@ use super::{
     graphs::{self, Subject},
 };
 use crate::{
-    Result,
+    Error, Result,
     gpu::Context,
     graph::{Graph, Var},
     models::{Model, Network},
@@ -75,6 +75,9 @@ fn subject(file: &CaseFile, case: &Case, train: bool, fuse: bool) -> Result<Subj
     let names = case.inputs.iter().filter(|n| *n != "cotangent");
     let inputs: Vec<(String, Var)> =
         names.map(|n| graphs::input(&mut graph, file, case, n)).collect::<Result<_>>()?;
+    if inputs.is_empty() {
+        return Err(Error::Check("the case has no inputs".into()));
+    }
     let var = |name: &str| inputs.iter().find(|(n, _)| n == name).map_or(inputs[0].1, |(_, v)| *v);
     let y = match model(case) {
         Some(model) => model.build(&mut graph, var("x"), train)?,

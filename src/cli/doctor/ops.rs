@@ -7,7 +7,7 @@ use super::{
     graphs::{self, Subject},
 };
 use crate::{
-    Result,
+    Error, Result,
     gpu::Context,
     graph::{Graph, Init, Layout, Var},
     ops::{
@@ -37,6 +37,9 @@ pub fn run(
         Err(e) => return Some(Err(e)),
     };
     let vars: Vec<Var> = inputs.iter().map(|(_, v)| *v).collect();
+    if vars.is_empty() {
+        return Some(Err(Error::Check("the case has no inputs".into())));
+    }
     let y = match build(&mut graph, file, case, &vars)? {
         Ok(y) => y,
         Err(e) => return Some(Err(e)),
@@ -55,19 +58,19 @@ fn build(graph: &mut Graph, file: &CaseFile, case: &Case, x: &[Var]) -> Option<R
         "conv_transpose2d" => transposed(graph, file, case, x),
         "batchnorm2d" => batch_norm(graph, case, x),
         "max_pool2d" | "avg_pool2d" if case.flag("ceil", false) => return None,
-        "max_pool2d" => graph.apply(pool(case, PoolKind::Max), x),
-        "avg_pool2d" => graph.apply(pool(case, PoolKind::Average), x),
+        "max_pool2d" => pool(case, PoolKind::Max).and_then(|op| graph.apply(op, x)),
+        "avg_pool2d" => pool(case, PoolKind::Average).and_then(|op| graph.apply(op, x)),
         "global_avg_pool" => {
             let op = Reduce::mean(Keep::PictureChannels, graph.shape(x[0]));
             graph.apply(op, x)
         }
-        "upsample_nearest" => {
-            let (s, [sy, sx]) = (graph.shape(x[0]), case.counts("scale", [2, 2]));
+        "upsample_nearest" => case.counts("scale", [2, 2]).and_then(|[sy, sx]| {
+            let s = graph.shape(x[0]);
             graph.apply(Resize::nearest([sy * s.h, sx * s.w]), x)
-        }
+        }),
         "resize_bilinear" if !case.flag("antialias", false) => {
-            let size = case.counts("size", [1, 1]);
-            graph.apply(Resize::bilinear(size, case.flag("align_corners", false)), x)
+            let corners = case.flag("align_corners", false);
+            case.counts("size", [1, 1]).and_then(|size| graph.apply(Resize::bilinear(size, corners), x))
         }
         "softmax" => graph.apply(Softmax::new(), x),
         "log_softmax" => graph.apply(Softmax::log(), x),
@@ -91,9 +94,9 @@ fn activation(case: &Case) -> Option<Act> {
         .map(|a| if let Act::LeakyRelu(_) = a { Act::LeakyRelu(slope) } else { a })
 }
 
-fn pool(case: &Case, kind: PoolKind) -> Pool {
-    let kernel = case.counts("kernel", [2, 2]);
-    Pool { kind, kernel, stride: case.counts("stride", kernel), pad: case.counts("padding", [0, 0]) }
+fn pool(case: &Case, kind: PoolKind) -> Result<Pool> {
+    let kernel = case.counts("kernel", [2, 2])?;
+    Ok(Pool { kind, kernel, stride: case.counts("stride", kernel)?, pad: case.counts("padding", [0, 0])? })
 }
 
 /// A bias parameter, where the case has one.
@@ -105,20 +108,28 @@ fn bias(graph: &mut Graph, case: &Case, out: usize, inputs: &mut Vec<Var>) -> bo
     has
 }
 
-fn geometry(case: &Case) -> Geometry {
-    Geometry {
-        kernel: case.counts("kernel", [1, 1]),
-        stride: case.counts("stride", [1, 1]),
-        pads: case.counts("pads_tlbr", [0; 4]),
-        dilation: case.counts("dilation", [1, 1]),
+fn geometry(case: &Case) -> Result<Geometry> {
+    Ok(Geometry {
+        kernel: case.counts("kernel", [1, 1])?,
+        stride: case.counts("stride", [1, 1])?,
+        pads: case.counts("pads_tlbr", [0; 4])?,
+        dilation: case.counts("dilation", [1, 1])?,
         groups: case.count("groups", 1),
+    })
+}
+
+/// The first two extents of the weight's shape in the file.
+fn weight_shape(file: &CaseFile, case: &Case) -> Result<[usize; 2]> {
+    match file.tensor(case, "param.weight")?.shape[..] {
+        [a, b, ..] => Ok([a, b]),
+        ref other => Err(Error::Check(format!("a weight of shape {other:?} has too few axes"))),
     }
 }
 
 fn convolution(graph: &mut Graph, file: &CaseFile, case: &Case, x: &[Var]) -> Result<Var> {
-    let geometry = geometry(case);
-    let weight = &file.tensor(case, "param.weight")?.shape;
-    let (out, per_group, kernel) = (weight[0], weight[1], geometry.kernel);
+    let geometry = geometry(case)?;
+    let [out, per_group] = weight_shape(file, case)?;
+    let kernel = geometry.kernel;
     let layout = match geometry.groups {
         1 => Layout::Conv { out, sources: vec![per_group], kernel },
         _ => Layout::Grouped { out, per_group, kernel },
@@ -129,19 +140,19 @@ fn convolution(graph: &mut Graph, file: &CaseFile, case: &Case, x: &[Var]) -> Re
 }
 
 fn transposed(graph: &mut Graph, file: &CaseFile, case: &Case, x: &[Var]) -> Result<Var> {
-    let [py, px] = case.counts("padding", [0, 0]);
-    let geometry = Geometry { pads: [py, px, py, px], ..geometry(case) };
-    let weight = &file.tensor(case, "param.weight")?.shape;
-    let (input, kernel, groups) = (weight[0], geometry.kernel, geometry.groups);
-    let out = weight[1] * groups;
+    let [py, px] = case.counts("padding", [0, 0])?;
+    let geometry = Geometry { pads: [py, px, py, px], ..geometry(case)? };
+    let [input, per_group] = weight_shape(file, case)?;
+    let (kernel, groups) = (geometry.kernel, geometry.groups);
+    let out = per_group * groups;
     let layout = match groups {
         1 => Layout::ConvTranspose { input, out, kernel },
         // Seen as the adjoint of a convolution, whose output is this one's input.
-        _ => Layout::Grouped { out: input, per_group: weight[1], kernel },
+        _ => Layout::Grouped { out: input, per_group, kernel },
     };
     let mut inputs = vec![x[0], graph.param("weight", layout, ZERO)];
     let bias = bias(graph, case, out, &mut inputs);
-    let op = ConvTranspose2d::new(geometry, case.counts("output_padding", [0, 0]));
+    let op = ConvTranspose2d::new(geometry, case.counts("output_padding", [0, 0])?);
     graph.apply(ConvTranspose2d { channels: out, bias, ..op }, &inputs)
 }
 
@@ -155,9 +166,8 @@ fn batch_norm(graph: &mut Graph, case: &Case, x: &[Var]) -> Result<Var> {
 }
 
 fn linear(graph: &mut Graph, file: &CaseFile, case: &Case, x: &[Var]) -> Result<Var> {
-    let weight = &file.tensor(case, "param.weight")?.shape;
-    let layout = Layout::Linear { out: weight[0], input: weight[1] };
-    let mut inputs = vec![x[0], graph.param("weight", layout, ZERO)];
-    let bias = bias(graph, case, weight[0], &mut inputs);
+    let [out, input] = weight_shape(file, case)?;
+    let mut inputs = vec![x[0], graph.param("weight", Layout::Linear { out, input }, ZERO)];
+    let bias = bias(graph, case, out, &mut inputs);
     graph.apply(Linear::new(bias), &inputs)
 }

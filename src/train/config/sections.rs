@@ -67,16 +67,16 @@ section! {
         /// Channels the network gives. 1: a binary mask through a sigmoid; 2 and more: one a class, through a
         /// softmax.
         classes: usize = 1;
-        /// Whether a recurrent unit has one kernel for its input and its own state (as public code has it) or
-        /// two.
+        /// For rrattunet: whether a recurrent unit has one kernel for its input and its own state (as public
+        /// code has it) or two.
         share: bool = true;
-        /// Whether a block adds its input to its output.
+        /// For rrattunet: whether a block adds its input to its output.
         residual: bool = true;
-        /// Whether skip connections pass an attention gate.
+        /// For rrattunet: whether skip connections pass an attention gate.
         attention: bool = true;
-        /// The non-linearity inside an attention gate (default of rrattunet: tanh).
+        /// For rrattunet: the non-linearity inside an attention gate (its default: tanh).
         gate_act: GateAct = GateAct::Relu;
-        /// Whether an attention gate normalises its sums (default of rrattunet: false).
+        /// For rrattunet: whether an attention gate normalises its sums (its default: false).
         gate_bn: bool = true;
         /// Whether each step of a recurrent unit keeps its own running statistics. Evaluation goes wrong
         /// without; public checkpoints have one set for all steps and need false.
@@ -110,7 +110,7 @@ section! {
         mask_coding: MaskCoding = MaskCoding::Auto;
         /// The colour [red, green, blue] of each class, background first; for mask_coding "colours".
         colours: Vec<[u8; 3]> = Vec::new();
-        /// A CSV file with columns name and split (train, val or test). Empty: split at random by the
+        /// A CSV file with columns id (a picture's name) and split (train, val or test). Empty: split at random by the
         /// fractions.
         split: PathBuf = PathBuf::new();
         /// Share of the pictures kept for validation.
@@ -123,7 +123,7 @@ section! {
         size: Size = Size { height: 256, width: 256 };
         /// Pixels from one tile to the next; 0: tiles do not overlap.
         stride: usize = 0;
-        /// Channels pictures are converted to: 1 grey, 3 colour, others as the files have them.
+        /// Channels pictures are converted to: 1 gray, 3 colour.
         channels: usize = 3;
         /// How values are scaled: unit (0 to 1), zscore (mean 0, deviation 1, each picture by itself), or
         /// { mean = [..], std = [..] } by channel, on values of 0 to 1.

@@ -1,6 +1,6 @@
 //! Which values make no sense, alone or together.
 
-use super::{Config, Fit, MaskCoding, Normalise};
+use super::{Config, Fit, MaskCoding, ModelConfig, ModelName, Normalise};
 use crate::{Error, Result};
 
 /// More levels than any picture can be halved.
@@ -37,13 +37,32 @@ impl Config {
         ensure(model.classes <= 256, || {
             format!("model.classes is {}; a mask holds 256 classes at most", model.classes)
         })?;
+        self.validate_variant()?;
         within("model.bn_eps", model.bn_eps, model.bn_eps > 0.0, "more than 0")?;
         within("model.bn_momentum", model.bn_momentum, (0.0..=1.0).contains(&model.bn_momentum), "0 to 1")
     }
 
+    /// The public networks are as they are; a key that would change nothing is refused.
+    fn validate_variant(&self) -> Result<()> {
+        let (model, usual) = (&self.model, ModelConfig::of(self.model.name));
+        let set = [
+            ("share", model.share == usual.share),
+            ("residual", model.residual == usual.residual),
+            ("attention", model.attention == usual.attention),
+            ("gate_act", model.gate_act == usual.gate_act),
+            ("gate_bn", model.gate_bn == usual.gate_bn),
+        ];
+        let changed = set.iter().find(|(_, same)| !same).filter(|_| model.name != ModelName::RrAttUNet);
+        changed.map_or(Ok(()), |(key, _)| {
+            Err(Error::Config(format!("model.{key} can only be changed for model.name = \"rrattunet\"")))
+        })
+    }
+
     fn validate_data(&self) -> Result<()> {
         let data = &self.data;
-        positive("data.channels", data.channels)?;
+        ensure(matches!(data.channels, 1 | 3), || {
+            format!("data.channels is {}; it must be 1 (gray) or 3 (colour)", data.channels)
+        })?;
         ensure(data.channels == self.model.in_channels, || {
             let (data, model) = (data.channels, self.model.in_channels);
             format!("data.channels is {data} and model.in_channels is {model}; set both to the same number")
@@ -128,6 +147,9 @@ impl Config {
         ensure(train.batch.is_multiple_of(train.micro_batches), || {
             format!("train.micro_batches {} does not divide train.batch {}", train.micro_batches, train.batch)
         })?;
+        ensure(train.micro_batches <= 1024, || {
+            format!("train.micro_batches is {}; 1024 is the most", train.micro_batches)
+        })?;
         positive("train.eval_every", train.eval_every)?;
         within(
             "train.threshold",
@@ -195,6 +217,9 @@ mod tests {
             ("model.widths = [8, 0]", "model.widths is 0"),
             ("model.classes = 300", "256 classes"),
             ("model.in_channels = 1", "set both"),
+            ("model.attention = false", "rrattunet"),
+            ("data.channels = 2", "1 (gray) or 3"),
+            ("train.batch = 4096\ntrain.micro_batches = 2048", "1024"),
             ("model.bn_momentum = 1.5", "model.bn_momentum is 1.5; it must be 0 to 1"),
             ("data.size = 250", "try 240 or 256"),
             ("data.size = [256, 8]", "try 16"),
