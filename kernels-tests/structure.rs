@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Rooms of the engine from the ground up: each may import those of the lines above it.
-const FLOORS: [&[&str]; 10] = [
+const FLOORS: [&[&str]; 11] = [
     &["gpu"],
     &["graph"],
     &["ops"],
@@ -17,6 +17,7 @@ const FLOORS: [&[&str]; 10] = [
     &["loss", "optim"],
     &["infer"],
     &["train"],
+    &["bench"],
     &["experiment"],
     &["cli"],
 ];

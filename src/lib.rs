@@ -20,6 +20,8 @@ pub mod optim;
 pub mod train;
 
 #[cfg(feature = "cli")]
+pub mod bench;
+#[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
 pub mod data;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use gyre::{
+    bench,
     gpu::{self, Binding, Context, Expanded, Select, Variant},
     graph::{Access, Graph, Plan, Shape},
     infer::{embedded, predictor},
@@ -45,6 +46,7 @@ pub fn all() -> &'static [Use] {
             })
             .collect();
         uses.extend(optimisers().iter().flat_map(of_optimiser));
+        uses.extend(parts("ceilings", bench::kernels()));
         uses.extend(parts("a host's textures", embedded::kernels()));
         uses
     })

@@ -1,5 +1,6 @@
 //! The `gyre` command: parse, call, report.
 
+mod bench;
 mod doctor;
 mod info;
 mod plan;
@@ -40,6 +41,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Prints what a model will take, before anything is allocated.
     Plan(plan::PlanArgs),
+    /// Measures this device's ceilings, every kernel and whole steps against them; or a shader of yours.
+    Bench(bench::BenchArgs),
     /// Explains every config key, or prints a resolved config.
     Config(run::ConfigArgs),
     /// Trains a model.
@@ -85,6 +88,7 @@ pub fn main(cli: Cli) -> Result<u8> {
         Command::Info(args) => info::info(&args),
         Command::Doctor(args) => doctor::doctor(&select, &args),
         Command::Plan(args) => plan::plan(&context()?, &args),
+        Command::Bench(args) => bench::bench(context, &args),
         Command::Config(args) => run::config(&args),
         Command::Train(args) => run::train(&context()?, &args),
         Command::Eval(args) => run::eval(&context()?, &args),

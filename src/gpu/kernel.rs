@@ -1,7 +1,5 @@
 //! Compiled kernels and the dispatches that use them.
 
-use std::sync::Arc;
-
 use super::{Binding, Context, Expanded, Variant};
 use crate::{Error, Result};
 
@@ -154,7 +152,7 @@ impl Kernel {
     /// # Errors
     /// [`Error::Shader`] with what the driver said of a resource that does not fit.
     pub(crate) fn bind<'a>(
-        self: &Arc<Self>,
+        &self,
         context: &Context,
         resources: impl IntoIterator<Item = wgpu::BindingResource<'a>>,
         groups: [u32; 3],
@@ -169,7 +167,7 @@ impl Kernel {
         let (bind_group, error) = context.scoped(|| context.device.create_bind_group(&descriptor));
         match error {
             Some(message) => Err(Error::Shader { shader: self.label.clone(), message }),
-            None => Ok(Step { kernel: self.clone(), bind_group, groups }),
+            None => Ok(Step { pipeline: self.pipeline.clone(), bind_group, groups }),
         }
     }
 
@@ -192,14 +190,14 @@ impl Kernel {
 /// A kernel with its buffers and grid, ready to be recorded.
 #[derive(Debug)]
 pub(crate) struct Step {
-    kernel: Arc<Kernel>,
-    bind_group: wgpu::BindGroup,
-    groups: [u32; 3],
+    pub pipeline: wgpu::ComputePipeline,
+    pub bind_group: wgpu::BindGroup,
+    pub groups: [u32; 3],
 }
 
 impl Step {
     pub(crate) fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
-        pass.set_pipeline(&self.kernel.pipeline);
+        pass.set_pipeline(&self.pipeline);
         pass.set_bind_group(0, &self.bind_group, &[]);
         pass.dispatch_workgroups(self.groups[0], self.groups[1], self.groups[2]);
     }

@@ -10,4 +10,4 @@ pub use context::{Context, Select, Tier, adapters};
 pub use kernel::{Dispatch, Kernel, Word};
 pub use shader::{Binding, Expanded, Variant, expand, sources};
 pub use timing::PassTime;
-pub(crate) use {kernel::Step, timing::Timer};
+pub(crate) use {kernel::Step, timing::time};

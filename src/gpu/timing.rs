@@ -1,9 +1,11 @@
-//! GPU timestamps around single passes.
+//! Time on the device, pass by pass.
 
-use super::Context;
+use std::time::Instant;
+
+use super::{Context, kernel::Step};
 use crate::Result;
 
-/// GPU time of one pass.
+/// Time of one pass.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct PassTime {
     /// Label of the pass.
@@ -12,47 +14,81 @@ pub struct PassTime {
     pub ms: f64,
 }
 
-/// Begin and end timestamps for up to `capacity` passes.
-pub(crate) struct Timer {
-    queries: wgpu::QuerySet,
-    resolve: wgpu::Buffer,
-    capacity: u32,
+/// Passes that one query set can hold (WebGPU allows 4096 queries).
+const CAPACITY: usize = 2048;
+
+/// Runs labelled steps once in order, after what `before` records, and returns the milliseconds of each.
+///
+/// Taken from timestamps around each pass; a device without them is timed by the clock, each step submitted
+/// and waited for by itself, which adds the cost of a submission to each.
+///
+/// # Errors
+/// What the device raises.
+pub(crate) fn time(
+    context: &Context,
+    steps: &[(&Step, &str)],
+    before: impl FnOnce(&mut wgpu::CommandEncoder),
+) -> Result<Vec<f64>> {
+    let mut before = Some(before);
+    let chunk = if context.tier.timestamps { CAPACITY } else { 1 };
+    let mut times = Vec::with_capacity(steps.len());
+    for chunk in steps.chunks(chunk) {
+        let mut encoder = context.device.create_command_encoder(&Default::default());
+        if let Some(before) = before.take() {
+            before(&mut encoder);
+        }
+        times.extend(if context.tier.timestamps {
+            by_timestamps(context, encoder, chunk)?
+        } else {
+            by_clock(context, encoder, chunk)?
+        });
+    }
+    Ok(times)
 }
 
-impl Timer {
-    /// Passes that one query set can hold (WebGPU allows 4096 queries).
-    pub const CAPACITY: u32 = 2048;
-
-    pub fn new(context: &Context, passes: u32) -> Result<Self> {
-        let capacity = passes.min(Self::CAPACITY);
-        let queries = context.device.create_query_set(&wgpu::QuerySetDescriptor {
-            label: Some("pass times"),
-            ty: wgpu::QueryType::Timestamp,
-            count: 2 * capacity,
+fn by_timestamps(
+    context: &Context,
+    mut encoder: wgpu::CommandEncoder,
+    steps: &[(&Step, &str)],
+) -> Result<Vec<f64>> {
+    let count = steps.len() as u32;
+    let queries = context.device.create_query_set(&wgpu::QuerySetDescriptor {
+        label: Some("pass times"),
+        ty: wgpu::QueryType::Timestamp,
+        count: 2 * count,
+    });
+    let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
+    let resolved = context.buffer("pass times", u64::from(count) * 16, usage)?;
+    for ((step, label), i) in steps.iter().zip(0..) {
+        let timestamp_writes = Some(wgpu::ComputePassTimestampWrites {
+            query_set: &queries,
+            beginning_of_pass_write_index: Some(2 * i),
+            end_of_pass_write_index: Some(2 * i + 1),
         });
-        let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
-        let resolve = context.buffer("pass times", u64::from(capacity) * 16, usage)?;
-        Ok(Self { queries, resolve, capacity })
+        let descriptor = wgpu::ComputePassDescriptor { label: Some(label), timestamp_writes };
+        step.record(&mut encoder.begin_compute_pass(&descriptor));
     }
+    encoder.resolve_query_set(&queries, 0..2 * count, &resolved, 0);
+    context.queue.submit([encoder.finish()]);
+    let bytes = context.read(&resolved, 0, u64::from(count) * 16)?;
+    let period = f64::from(context.queue.get_timestamp_period()) * 1e-6;
+    let (words, _) = bytes.as_chunks::<8>();
+    let ticks: Vec<u64> = words.iter().map(|c| u64::from_le_bytes(*c)).collect();
+    Ok(ticks.chunks_exact(2).map(|t| t[1].saturating_sub(t[0]) as f64 * period).collect())
+}
 
-    pub fn writes(&self, pass: u32) -> wgpu::ComputePassTimestampWrites<'_> {
-        wgpu::ComputePassTimestampWrites {
-            query_set: &self.queries,
-            beginning_of_pass_write_index: Some(2 * pass),
-            end_of_pass_write_index: Some(2 * pass + 1),
-        }
+fn by_clock(
+    context: &Context,
+    mut encoder: wgpu::CommandEncoder,
+    steps: &[(&Step, &str)],
+) -> Result<Vec<f64>> {
+    context.wait()?;
+    for (step, label) in steps {
+        let descriptor = wgpu::ComputePassDescriptor { label: Some(label), timestamp_writes: None };
+        step.record(&mut encoder.begin_compute_pass(&descriptor));
     }
-
-    pub fn resolve(&self, encoder: &mut wgpu::CommandEncoder) {
-        encoder.resolve_query_set(&self.queries, 0..2 * self.capacity, &self.resolve, 0);
-    }
-
-    /// Milliseconds of each pass, after the submission that resolved them.
-    pub fn read(&self, context: &Context) -> Result<Vec<f64>> {
-        let bytes = context.read(&self.resolve, 0, u64::from(self.capacity) * 16)?;
-        let period = f64::from(context.queue.get_timestamp_period()) * 1e-6;
-        let ticks: Vec<u64> =
-            bytes.chunks_exact(8).map(|c| u64::from_le_bytes(c.try_into().unwrap_or_default())).collect();
-        Ok(ticks.chunks_exact(2).map(|t| t[1].saturating_sub(t[0]) as f64 * period).collect())
-    }
+    let began = Instant::now();
+    context.queue.submit([encoder.finish()]);
+    context.wait()?;
+    Ok(vec![began.elapsed().as_secs_f64() * 1e3 / steps.len().max(1) as f64; steps.len()])
 }

@@ -33,6 +33,8 @@ pub struct Pass {
     pub label: String,
     /// Its share of the operator's cost.
     pub cost: Cost,
+    /// The operator's place in [`Graph::nodes`].
+    pub node: usize,
 }
 
 /// What an operator sees while it adds its dispatches.
@@ -101,7 +103,7 @@ impl Lowering<'_> {
 pub(super) fn lower(graph: &Graph, software: bool) -> Result<(Vec<Pass>, Vec<VarInfo>)> {
     let mut vars = graph.vars.clone();
     let mut passes = Vec::new();
-    for node in &graph.nodes {
+    for (index, node) in graph.nodes.iter().enumerate() {
         let mut l = Lowering { graph, node, vars: &mut vars, passes: Vec::new(), software };
         node.op.lower(&mut l)?;
         let dispatches = l.passes;
@@ -110,7 +112,7 @@ pub(super) fn lower(graph: &Graph, software: bool) -> Result<(Vec<Pass>, Vec<Var
         let cost = Cost { flops: cost.flops / count, bytes: cost.bytes / count };
         passes.extend(dispatches.into_iter().map(|dispatch| {
             let label = format!("{} {}", dispatch.variant.file, node.scope);
-            Pass { dispatch, label, cost }
+            Pass { dispatch, label, cost, node: index }
         }));
     }
     Ok((passes, vars))

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::{Access, Pass, Plan, Role, Shape, Var, Weights, pad_channels, unpad_channels, weights::Arenas};
 use crate::{
     Error, Result,
-    gpu::{Binding, Context, Kernel, PassTime, Step, Timer},
+    gpu::{Binding, Context, Kernel, PassTime, Step, time},
 };
 
 /// A plan on a device. Replaying it submits the same commands each time; only inputs change.
@@ -103,6 +103,11 @@ impl Session {
     /// The plan that is replayed.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// The weights that it runs with.
+    pub fn weights(&self) -> &Arc<Weights> {
+        &self.weights
     }
 
     /// The gradients, laid out like the parameters.
@@ -240,42 +245,19 @@ impl Session {
         }
     }
 
-    /// Runs once with GPU timestamps around every pass.
+    /// Runs once and times every pass on the device.
     ///
     /// # Errors
-    /// [`Error::Device`] if the device has no timestamps.
+    /// What the device raises.
     pub fn profile(&self) -> Result<Vec<PassTime>> {
-        if !self.context.tier.timestamps {
-            return Err(Error::Device("has no timestamps".into()));
-        }
-        let mut times = Vec::with_capacity(self.steps.len());
-        let mut clear = true;
-        for (c, chunk) in self.steps.chunks(Timer::CAPACITY as usize).enumerate() {
-            let timer = Timer::new(&self.context, chunk.len() as u32)?;
-            let mut encoder = self.context.device.create_command_encoder(&Default::default());
-            if std::mem::take(&mut clear) {
-                self.clear_gradients(&mut encoder);
-            }
-            for (i, step) in chunk.iter().enumerate() {
-                let descriptor = wgpu::ComputePassDescriptor {
-                    label: Some(&self.plan.passes[c * Timer::CAPACITY as usize + i].label),
-                    timestamp_writes: Some(timer.writes(i as u32)),
-                };
-                let mut pass = encoder.begin_compute_pass(&descriptor);
-                step.record(&mut pass);
-            }
-            timer.resolve(&mut encoder);
-            self.context.queue.submit([encoder.finish()]);
-            let first = c * Timer::CAPACITY as usize;
-            times.extend(
-                timer
-                    .read(&self.context)?
-                    .into_iter()
-                    .enumerate()
-                    .map(|(i, ms)| PassTime { label: self.plan.passes[first + i].label.clone(), ms }),
-            );
-        }
-        Ok(times)
+        let labels = self.plan.passes.iter().map(|p| p.label.as_str());
+        let steps: Vec<_> = self.steps.iter().zip(labels).collect();
+        let times = time(&self.context, &steps, |encoder| self.clear_gradients(encoder))?;
+        Ok(steps
+            .iter()
+            .zip(times)
+            .map(|((_, label), ms)| PassTime { label: label.to_string(), ms })
+            .collect())
     }
 }
 

@@ -49,6 +49,11 @@ impl Clip {
         Ok(Self { passes, outcome })
     }
 
+    /// The passes in order.
+    pub(super) fn passes(&self) -> impl Iterator<Item = &Pass> {
+        self.passes.iter()
+    }
+
     pub(super) fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
         self.passes.iter().for_each(|p| p.record(pass));
     }

@@ -22,7 +22,7 @@ pub use state::OptimState;
 
 use crate::{
     Error, Result,
-    gpu::{Variant, Word},
+    gpu::{PassTime, Variant, Word, time},
     graph::{Arenas, Weights},
 };
 use clip::Clip;
@@ -100,11 +100,7 @@ impl Optimizer {
     /// The step's factors are written to the device at once, so what is recorded must be submitted before
     /// the next call; one submission holds one step.
     pub fn step(&mut self, encoder: &mut wgpu::CommandEncoder, lr: f32) {
-        self.step += 1;
-        if let Method::NAdam(n) = self.spec.method {
-            self.mu_product = n.product(self.step, self.mu_product);
-        }
-        let factors = factors(&self.spec, self.step, f64::from(lr), self.mu_product);
+        let factors = self.advance(lr);
         let descriptor = wgpu::ComputePassDescriptor { label: Some("optimiser"), timestamp_writes: None };
         let mut pass = encoder.begin_compute_pass(&descriptor);
         if let Some(clip) = &self.clip {
@@ -114,6 +110,30 @@ impl Optimizer {
             update.set(&self.weights.context.queue, &with_size(*size, &factors));
             update.record(&mut pass);
         }
+    }
+
+    /// Takes one step with learning rate `lr` and times each pass on the device.
+    ///
+    /// # Errors
+    /// What the device raises.
+    pub fn profile(&mut self, lr: f32) -> Result<Vec<PassTime>> {
+        let factors = self.advance(lr);
+        let queue = &self.weights.context.queue;
+        self.updates.iter().for_each(|(update, size)| update.set(queue, &with_size(*size, &factors)));
+        let clips = self.clip.iter().flat_map(Clip::passes);
+        let passes = clips.chain(self.updates.iter().map(|(update, _)| update));
+        let steps: Vec<_> = passes.map(|pass| (pass.step(), "optim")).collect();
+        let times = time(&self.weights.context, &steps, |_| ())?;
+        Ok(times.into_iter().map(|ms| PassTime { label: "optim".into(), ms }).collect())
+    }
+
+    /// Counts a step; returns its factors.
+    fn advance(&mut self, lr: f32) -> Vec<(&'static str, Word)> {
+        self.step += 1;
+        if let Method::NAdam(n) = self.spec.method {
+            self.mu_product = n.product(self.step, self.mu_product);
+        }
+        factors(&self.spec, self.step, f64::from(lr), self.mu_product)
     }
 
     /// Norm of the gradients of the last step before clipping; none where gradients are not clipped by norm.

@@ -33,6 +33,11 @@ impl Pass {
         queue.write_buffer(&self.uniform, 0, bytemuck::cast_slice(&words));
     }
 
+    /// The bound kernel, to be timed.
+    pub(super) fn step(&self) -> &Step {
+        &self.step
+    }
+
     pub(super) fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
         self.step.record(pass);
     }
