@@ -12,6 +12,9 @@ use crate::{
     },
 };
 
+/// Puts an operator on an input into a graph.
+type Build = dyn Fn(&mut Graph, Var) -> Result<Var>;
+
 /// An operator, built by `build` on an input of shape `x`; it returns the result.
 pub struct Case {
     /// Where the shape comes from.
@@ -19,7 +22,7 @@ pub struct Case {
     /// Operator and shape.
     pub name: String,
     x: Shape,
-    build: Box<dyn Fn(&mut Graph, Var) -> Result<Var>>,
+    build: Box<Build>,
 }
 
 /// A convolution's kernel, channels in and out, picture size and stride; `groups` as many as channels for a
@@ -124,8 +127,8 @@ fn transposed() -> [Case; 1] {
 
 /// Passes that move more than they compute.
 fn passes() -> Vec<Case> {
-    type Build = fn(&mut Graph, Var) -> Result<Var>;
-    let all: [(&str, Build); 6] = [
+    type Pass = fn(&mut Graph, Var) -> Result<Var>;
+    let all: [(&str, Pass); 6] = [
         ("relu", |g, x| g.apply(Activation::new(Act::Relu), &[x])),
         ("sigmoid", |g, x| g.apply(Activation::new(Act::Sigmoid), &[x])),
         ("add", |g, x| {
@@ -145,7 +148,7 @@ fn passes() -> Vec<Case> {
             g.apply(Resize::nearest([2 * s.h, 2 * s.w]), &[x])
         }),
     ];
-    let case = |(name, build): (&str, Build)| Case {
+    let case = |(name, build): (&str, Pass)| Case {
         group: "passes",
         name: format!("{name} 64 at 128"),
         x: Shape::new(1, 128, 128, 64),
