@@ -52,6 +52,23 @@ fn grouped_and_depthwise() {
     }
 }
 
+/// Wider than a strip and higher than a tile, with kernels that keep some, one or no column.
+#[test]
+fn depthwise_tiles() {
+    for (k, s, p) in
+        [(1, 1, 0), (2, 1, 1), (2, 2, 0), (3, 1, 1), (3, 2, 0), (4, 1, 2), (5, 1, 2), (5, 2, 2), (7, 1, 3)]
+    {
+        let op = Conv2d::new(Geometry::square(k, s, p).grouped(6));
+        crate::both([sample("tiles", op, Shape::new(2, 19, 37, 6), 6)]);
+    }
+    let flat = Geometry { kernel: [1, 5], pads: [0, 3, 0, 1], ..Geometry::square(1, 1, 0) };
+    let tall = Geometry { kernel: [5, 1], pads: [2, 0, 4, 0], stride: [2, 2], ..Geometry::square(1, 1, 0) };
+    let dilated = Geometry { dilation: [1, 2], ..Geometry::square(3, 1, 2) };
+    for g in [flat, tall, dilated] {
+        crate::both([sample("tiles", Conv2d::new(g.grouped(9)), Shape::new(2, 11, 35, 9), 9)]);
+    }
+}
+
 #[test]
 fn two_sources() {
     let op = Conv2d { sources: 2, bias: true, ..Conv2d::new(Geometry::square(3, 1, 1)) };

@@ -4,7 +4,8 @@
 // Traffic per tap: PIXELS + 1 vec4 loads (mostly from cache) for 4 * PIXELS multiply-adds.
 
 import package::variant::PIXELS;
-import package::shared::gather::{Gather, Place, place, source};
+import package::shared::gather::{Gather, source};
+import package::shared::strip::{Place, place};
 import package::shared::grid::invocation;
 import package::shared::lanes::clear_padding;
 import package::shared::activate::activate;

@@ -5,7 +5,8 @@
 // Traffic per step: 4 * PIXELS scalar loads and one vec4 for 4 * PIXELS multiply-adds.
 
 import package::variant::PIXELS;
-import package::shared::gather::{Gather, Place, place, source};
+import package::shared::gather::{Gather, source};
+import package::shared::strip::{Place, place};
 import package::shared::grid::invocation;
 import package::shared::lanes::clear_padding;
 import package::shared::activate::activate;

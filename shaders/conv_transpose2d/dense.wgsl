@@ -7,7 +7,8 @@
 // Traffic per step: PIXELS + 4 * COLS vec4 loads for 16 * PIXELS * COLS multiply-adds.
 
 import package::variant::{PIXELS, COLS};
-import package::shared::gather::{Gather, Place, place, source};
+import package::shared::gather::{Gather, source};
+import package::shared::strip::{Place, place};
 import package::shared::grid::invocation;
 import package::shared::lanes::clear_padding;
 import package::shared::activate::activate;

@@ -2,11 +2,6 @@
 // look at input position (o * stride + offset + k * step) / up, if that division leaves no remainder:
 // a convolution has up = 1, offset = -pad, step = dilation; its adjoint stride = 1, up = the
 // convolution's stride, offset = pad, step = -dilation.
-//
-// One invocation makes PIXELS outputs of one row whose x differ by `up`, so that the taps that hit are the
-// same for all of them and no work is wasted on the zeros that a transposed convolution inserts.
-
-import package::variant::PIXELS;
 
 struct Gather {
     batch: u32, out_h: u32, out_w: u32, out_c: u32,
@@ -18,27 +13,6 @@ struct Gather {
     up_y: i32, up_x: i32,
     rows: u32, first_row: u32, cols4: u32,
     groups: u32, eps: f32,
-}
-
-// Where an invocation works: image, row, first column, block of output channels; `inside` is false past
-// the end of the grid.
-struct Place {
-    n: u32, y: u32, x: u32, block: u32, inside: bool,
-}
-
-fn place(g: Gather, index: u32, blocks: u32) -> Place {
-    let up = u32(g.up_x);
-    let strips = ((g.out_w + up - 1u) / up + PIXELS - 1u) / PIXELS;
-    var rest = index;
-    let block = rest % blocks;
-    rest /= blocks;
-    let strip = rest % strips;
-    rest /= strips;
-    let phase = rest % up;
-    rest /= up;
-    let y = rest % g.out_h;
-    let n = rest / g.out_h;
-    return Place(n, y, strip * PIXELS * up + phase, block, n < g.batch);
 }
 
 // Input position that output `o` sees through a tap, or -1 if it falls between inputs.

@@ -109,17 +109,62 @@ impl Gather {
         ]
     }
 
-    /// Pixels of a row that one invocation makes.
-    pub fn strip(&self) -> usize {
+    /// The kernel for `input` channels and its invocations; `files` are those of the dense and the grouped
+    /// form. A depthwise weight is its own transpose, so both directions share that form.
+    pub fn kernel(&self, input: usize, files: [&'static str; 2]) -> (Variant, usize) {
+        let depthwise = self.geometry.depthwise(input, self.out.c);
+        let tile =
+            SlidingTile::of(&self.geometry).filter(|_| !self.adjoint || self.geometry.stride == [1, 1]);
+        if let Some(tile) = tile.filter(|_| depthwise) {
+            let Shape { n, h, w, .. } = self.out;
+            let variant = tile.variant("conv2d/depthwise_tile").feature("flip", self.adjoint);
+            return (variant, tile.count(n, h, w) * self.out.c4());
+        }
         let up = if self.adjoint { self.geometry.stride[1] } else { 1 };
-        if self.out.w.div_ceil(up) > 4 { 8 } else { 4 }
+        let width = self.out.w.div_ceil(up);
+        let pixels = if width > 4 { 8 } else { 4 };
+        let dense = self.geometry.groups == 1;
+        let cols = if dense && self.out.c > 4 { 2 } else { 1 };
+        let file = if depthwise { "conv2d/depthwise" } else { files[usize::from(!dense)] };
+        let variant = Variant::new(file).constant("PIXELS", pixels as u32);
+        let variant = if dense { variant.constant("COLS", cols as u32) } else { variant };
+        let strips = width.div_ceil(pixels);
+        (variant, self.out.n * self.out.h * up * strips * self.out.c4().div_ceil(cols))
+    }
+}
+
+/// The tile of the depthwise forms that slide to the right: small kernels, no dilation.
+pub(super) struct SlidingTile {
+    kernel: [usize; 2],
+    stride: usize,
+    lines: usize,
+}
+
+impl SlidingTile {
+    /// Pixels that one slide makes.
+    const RUN: usize = 32;
+
+    /// The tile for a geometry that these forms take.
+    pub fn of(g: &Geometry) -> Option<Self> {
+        let fits = g.dilation == [1, 1] && g.stride[0] == g.stride[1] && g.stride[0] <= 2 && g.taps() <= 25;
+        // As many rows as drivers unroll; loops over registers that are left as loops are slow.
+        let lines = (72 / g.taps()).clamp(1, 8);
+        fits.then_some(Self { kernel: g.kernel, stride: g.stride[0], lines })
     }
 
-    /// Invocations for strips of `pixels` pixels and `blocks` blocks of channels.
-    pub fn threads(&self, pixels: usize, blocks: usize) -> usize {
-        let up = if self.adjoint { self.geometry.stride[1] } else { 1 };
-        let strips = self.out.w.div_ceil(up).div_ceil(pixels);
-        self.out.n * self.out.h * up * strips * blocks
+    /// A kernel with this tile.
+    pub fn variant(&self, file: &'static str) -> Variant {
+        Variant::new(file)
+            .constant("RUN", Self::RUN as u32)
+            .constant("LINES", self.lines as u32)
+            .constant("KERNEL_H", self.kernel[0] as u32)
+            .constant("KERNEL_W", self.kernel[1] as u32)
+            .constant("STRIDE", self.stride as u32)
+    }
+
+    /// Tiles of `n` pictures.
+    pub fn count(&self, n: usize, h: usize, w: usize) -> usize {
+        n * h.div_ceil(self.lines) * w.div_ceil(Self::RUN)
     }
 }
 
@@ -285,20 +330,14 @@ impl Operator for Conv2d {
         if self.residual {
             buffers.push(Access::Read(l.input(residual)));
         }
-        let pixels = gather.strip();
-        let (file, cols) =
-            kernel_of(&self.geometry, x.c, y.c, ["conv2d/dense", "conv2d/depthwise", "conv2d/grouped"]);
-        let mut variant = Variant::new(file)
+        let (variant, threads) = gather.kernel(x.c, ["conv2d/dense", "conv2d/grouped"]);
+        let variant = variant
             .feature("two", self.sources == 2)
             .feature("bias", self.bias)
             .feature("affine", self.norm.is_some())
             .feature("residual", self.residual)
-            .feature(self.act.name(), self.act != Act::Identity)
-            .constant("PIXELS", pixels as u32);
-        if self.dense() {
-            variant = variant.constant("COLS", cols as u32);
-        }
-        l.dispatch(variant, gather.params(), buffers, gather.threads(pixels, y.c4().div_ceil(cols)));
+            .feature(self.act.name(), self.act != Act::Identity);
+        l.dispatch(variant, gather.params(), buffers, threads);
         Ok(())
     }
 
@@ -331,23 +370,6 @@ impl Operator for Conv2d {
         let add = next.is::<super::Binary>()?;
         let fits = plain && add.kind == super::BinaryKind::Add && shapes.second[0] == shapes.second[1];
         fits.then(|| Arc::new(Self { residual: true, ..self.clone() }) as _)
-    }
-}
-
-/// Chooses among the dense, depthwise and grouped kernels; returns the file and the vec4s of output
-/// channels that an invocation makes.
-pub(super) fn kernel_of(
-    g: &Geometry,
-    input: usize,
-    output: usize,
-    files: [&'static str; 3],
-) -> (&'static str, usize) {
-    if g.groups == 1 {
-        (files[0], if output > 4 { 2 } else { 1 })
-    } else if g.depthwise(input, output) {
-        (files[1], 1)
-    } else {
-        (files[2], 1)
     }
 }
 

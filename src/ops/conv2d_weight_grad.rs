@@ -1,6 +1,9 @@
 //! Gradient of a convolution by its weight, added to the parameter's accumulator.
 
-use super::{Geometry, conv2d::for_each_tap};
+use super::{
+    Geometry,
+    conv2d::{SlidingTile, for_each_tap},
+};
 use crate::{
     Error, Result,
     gpu::{Variant, Word},
@@ -36,10 +39,10 @@ impl Conv2dWeightGrad {
         }
     }
 
-    /// Shares of the rows such that all invocations keep the device busy.
-    fn shares(&self, invocations: usize, lines: usize, partial_bytes: usize) -> usize {
+    /// Shares of the rows or tiles such that all invocations keep the device busy.
+    fn shares(&self, invocations: usize, parts: usize, partial_bytes: usize) -> usize {
         let wanted = THREADS.div_ceil(invocations.max(1));
-        wanted.min(lines).min(PARTIAL_BYTES / partial_bytes.max(1)).max(1)
+        wanted.min(parts).min(PARTIAL_BYTES / partial_bytes.max(1)).max(1)
     }
 }
 
@@ -76,10 +79,15 @@ impl Operator for Conv2dWeightGrad {
             (_, true) => ("conv2d_weight_grad/depthwise", 1, 1, 1),
             _ => ("conv2d_weight_grad/grouped", x.c / g.groups, 1, 1),
         };
+        let tile = SlidingTile::of(g).filter(|_| depthwise);
         let row_blocks = if g.groups == 1 { x.c4().div_ceil(row_block) } else { rows };
-        let invocations = g.taps() * row_blocks * dy.c4().div_ceil(col_block);
         let size = Shape::new(1, g.taps(), rows, dy.c);
-        let shares = self.shares(invocations, dy.n * dy.h, size.bytes() as usize);
+        // What an invocation of a share sums, and what the shares divide among them.
+        let (invocations, parts) = match &tile {
+            Some(tile) => (dy.c4(), tile.count(dy.n, dy.h, dy.w)),
+            None => (g.taps() * row_blocks * dy.c4().div_ceil(col_block), dy.n * dy.h),
+        };
+        let shares = self.shares(invocations, parts, size.bytes() as usize);
         let partial = l.scratch("partial", Shape { n: shares, ..size });
         let int = |v: usize| Word::I(v as i32);
         let mut params = vec![
@@ -100,7 +108,8 @@ impl Operator for Conv2dWeightGrad {
             ("dilation_x", int(g.dilation[1])),
             ("shares", shares.into()),
         ];
-        let mut variant = Variant::new(file);
+        let mut variant =
+            tile.map_or_else(|| Variant::new(file), |t| t.variant("conv2d_weight_grad/depthwise_tile"));
         if g.groups == 1 {
             variant = variant.constant("ROWS", row_block as u32).constant("COLS", col_block as u32);
         } else if !depthwise {

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use super::{
     Act, Activation, Conv2d, Conv2dWeightGrad, Geometry,
-    conv2d::{Gather, add_channels, for_each_tap, kernel_of},
+    conv2d::{Gather, add_channels, for_each_tap},
 };
 use crate::{
     Error, Result,
-    gpu::Variant,
     graph::{Access, Array, Backward, Cost, FuseShapes, Lowering, Operator, Shape},
 };
 
@@ -132,18 +131,9 @@ impl Operator for ConvTranspose2d {
         if self.bias {
             buffers.push(Access::Read(l.input(2)));
         }
-        let pixels = gather.strip();
-        // A depthwise weight is its own transpose, so the forward kernel serves.
-        let files = ["conv_transpose2d/dense", "conv2d/depthwise", "conv_transpose2d/grouped"];
-        let (file, cols) = kernel_of(&self.geometry, x.c, y.c, files);
-        let mut variant = Variant::new(file)
-            .feature("bias", self.bias)
-            .feature(self.act.name(), self.act != Act::Identity)
-            .constant("PIXELS", pixels as u32);
-        if self.geometry.groups == 1 {
-            variant = variant.constant("COLS", cols as u32);
-        }
-        l.dispatch(variant, gather.params(), buffers, gather.threads(pixels, y.c4().div_ceil(cols)));
+        let (variant, threads) = gather.kernel(x.c, ["conv_transpose2d/dense", "conv_transpose2d/grouped"]);
+        let variant = variant.feature("bias", self.bias).feature(self.act.name(), self.act != Act::Identity);
+        l.dispatch(variant, gather.params(), buffers, threads);
         Ok(())
     }
 

@@ -172,6 +172,13 @@ fn conv2ds() -> Vec<Sample> {
         conv2d("folded norm", fused, &[x], 7),
         conv2d("grouped", Conv2d::new(Geometry::square(3, 2, 1).grouped(3)), &[x.with_c(9)], 12),
         conv2d("depthwise", Conv2d { bias: true, ..Conv2d::new(same.grouped(13)) }, &[x.with_c(13)], 13),
+        conv2d(
+            "depthwise wide",
+            Conv2d::new(Geometry::square(5, 2, 2).grouped(3)),
+            &[Shape::new(2, 9, 70, 3)],
+            3,
+        ),
+        conv2d("depthwise dilated", Conv2d::new(uneven.grouped(5)), &[x.with_c(5)], 5),
     ]
 }
 
