@@ -58,14 +58,14 @@ fn depthwise_tiles() {
     for (k, s, p) in
         [(1, 1, 0), (2, 1, 1), (2, 2, 0), (3, 1, 1), (3, 2, 0), (4, 1, 2), (5, 1, 2), (5, 2, 2), (7, 1, 3)]
     {
-        let op = Conv2d::new(Geometry::square(k, s, p).grouped(6));
-        crate::both([sample("tiles", op, Shape::new(2, 19, 37, 6), 6)]);
+        let op = Conv2d::new(Geometry::square(k, s, p).grouped(3));
+        crate::both([sample("tiles", op, Shape::new(1, 9, 35, 3), 3)]);
     }
     let flat = Geometry { kernel: [1, 5], pads: [0, 3, 0, 1], ..Geometry::square(1, 1, 0) };
     let tall = Geometry { kernel: [5, 1], pads: [2, 0, 4, 0], stride: [2, 2], ..Geometry::square(1, 1, 0) };
     let dilated = Geometry { dilation: [1, 2], ..Geometry::square(3, 1, 2) };
     for g in [flat, tall, dilated] {
-        crate::both([sample("tiles", Conv2d::new(g.grouped(9)), Shape::new(2, 11, 35, 9), 9)]);
+        crate::both([sample("tiles", Conv2d::new(g.grouped(5)), Shape::new(2, 5, 35, 5), 5)]);
     }
 }
 
