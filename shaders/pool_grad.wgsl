@@ -1,8 +1,10 @@
 // Gradient of pooling by its input, gathered: every input pixel sums over the windows that reach it. Of
 // equal maxima the first of the window, row by row, takes all.
 //
-// One invocation a vec4 of dx. Traffic: dx written once, dy (and y) read once a window that covers the
-// pixel; x is read again only in windows whose maximum the pixel equals.
+// Where windows do not overlap (`tiles`) an invocation makes all of dx in one window of a vec4 of channels;
+// those beyond the last window write the zeros at the border. Else one invocation a vec4 of dx. Traffic: dx
+// written once, tiles read dy (and x) once; else dy (and y) once a window that covers the pixel, and x again
+// in windows whose maximum the pixel equals.
 
 import package::shared::grid::invocation;
 import package::shared::window::{Window, first_reaching};
@@ -17,6 +19,42 @@ import package::shared::window::{Window, first_reaching};
 fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let i = invocation(gid, groups);
     if i >= p.size { return; }
+    @if(tiles) { tile(i); }
+    @if(!tiles) { gather(i); }
+}
+
+@if(tiles)
+fn tile(i: u32) {
+    let c = i % p.c4;
+    let cols = (p.in_w + p.kernel_w - 1) / p.kernel_w;
+    let rows = (p.in_h + p.kernel_h - 1) / p.kernel_h;
+    let cell = i32(i / p.c4);
+    let line = cell / cols;
+    let ox = cell - line * cols;
+    let n = line / rows;
+    let oy = line - n * rows;
+    let window = oy < p.out_h && ox < p.out_w;
+    let at = u32((n * p.out_h + min(oy, p.out_h - 1)) * p.out_w + min(ox, p.out_w - 1)) * p.c4 + c;
+    let g = select(vec4<f32>(0.0), dy[at] * p.scale, window);
+    var maximum = vec4<f32>(0.0);
+    @if(largest) { maximum = y[at]; }
+    // Channels whose maximum has been met.
+    var met = vec4<bool>(false);
+    for (var iy = oy * p.kernel_h; iy < min((oy + 1) * p.kernel_h, p.in_h); iy++) {
+        for (var ix = ox * p.kernel_w; ix < min((ox + 1) * p.kernel_w, p.in_w); ix++) {
+            let to = u32((n * p.in_h + iy) * p.in_w + ix) * p.c4 + c;
+            @if(!largest) { dx[to] = g; }
+            @if(largest) {
+                let wins = !met & (x[to] == maximum);
+                dx[to] = select(vec4<f32>(0.0), g, wins);
+                met = met | wins;
+            }
+        }
+    }
+}
+
+@if(!tiles)
+fn gather(i: u32) {
     let pixel = i32(i / p.c4);
     let c = i % p.c4;
     let ix = pixel % p.in_w;

@@ -1,12 +1,14 @@
 // Normalises, with a sum before or after the activation in the same pass.
 //
-// One invocation a vec4. Traffic: x (and the summand) read once, y written once.
+// Tiling: an invocation keeps what one vec4 of channels needs in registers over RUN pixels. Traffic: x (and the
+// summand) read once, y written once.
 
+import package::variant::RUN;
 import package::shared::grid::invocation;
 import package::shared::lanes::clear_padding;
 import package::shared::activate::activate;
 
-struct Params { size: u32, c4: u32, channels: u32, slope: f32 }
+struct Params { pixels: u32, c4: u32, channels: u32, slope: f32 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
@@ -18,13 +20,20 @@ struct Params { size: u32, c4: u32, channels: u32, slope: f32 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = invocation(gid, groups);
-    if i >= p.size { return; }
-    let c = i % p.c4;
-    // Subtracting the mean first keeps a large common offset from costing digits.
-    var v = fma((x[i] - statistics[c]) * statistics[p.c4 + c], gamma[c], beta[c]);
-    @if(before) { v += joined[i]; }
-    v = activate(v, p.slope);
-    @if(after) { v += joined[i]; }
-    y[i] = clear_padding(v, c, p.channels);
+    let index = invocation(gid, groups);
+    let block = index / p.c4;
+    let c = index - block * p.c4;
+    let mean = statistics[c];
+    let rstd = statistics[p.c4 + c];
+    let scale = gamma[c];
+    let shift = beta[c];
+    for (var pixel = block * RUN; pixel < min(block * RUN + RUN, p.pixels); pixel++) {
+        let i = pixel * p.c4 + c;
+        // Subtracting the mean first keeps a large common offset from costing digits.
+        var v = fma((x[i] - mean) * rstd, scale, shift);
+        @if(before) { v += joined[i]; }
+        v = activate(v, p.slope);
+        @if(after) { v += joined[i]; }
+        y[i] = clear_padding(v, c, p.channels);
+    }
 }

@@ -9,6 +9,9 @@ use crate::{
     graph::{Access, Array, Backward, Cost, FuseShapes, Lowering, Operator, Shape, Var},
 };
 
+/// Pixels that one invocation normalises.
+pub(super) const RUN: usize = 8;
+
 /// Where a second tensor is added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Join {
@@ -163,9 +166,10 @@ impl Operator for BatchNorm {
         let variant = Variant::new("batch_norm/apply")
             .feature("before", self.join == Join::Before)
             .feature("after", self.join == Join::After)
-            .feature(self.act.name(), self.act != Act::Identity);
+            .feature(self.act.name(), self.act != Act::Identity)
+            .constant("RUN", RUN as u32);
         let params = vec![
-            ("size", x.vec4s().into()),
+            ("pixels", x.pixels().into()),
             ("c4", x.c4().into()),
             ("channels", x.c.into()),
             ("slope", self.act.slope().into()),
@@ -180,7 +184,7 @@ impl Operator for BatchNorm {
         if self.join != Join::None {
             buffers.push(Access::Read(l.input(5)));
         }
-        l.dispatch(variant, params, buffers, x.vec4s());
+        l.dispatch(variant, params, buffers, x.pixels().div_ceil(RUN) * x.c4());
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Gradient of batch norm, with that of the activation that follows in the same passes.
 
-use super::{Act, reduce::shares};
+use super::{Act, batch_norm::RUN, reduce::shares};
 use crate::{
     Error, Result,
     gpu::Variant,
@@ -74,14 +74,16 @@ impl Operator for BatchNormGrad {
         let buffers = [writes, vec![Access::Read(partial)], read(l, &[2, 3, 4])].concat();
         l.dispatch(Variant::new("batch_norm_grad/merge"), params, buffers, c4);
 
-        let params = vec![("size", x.vec4s().into()), ("c4", c4.into()), ("slope", self.act.slope().into())];
+        let params =
+            vec![("pixels", x.pixels().into()), ("c4", c4.into()), ("slope", self.act.slope().into())];
         let mut buffers = vec![Access::Write(l.output(0))];
         buffers.extend(read(l, &[0, 1]));
         buffers.push(Access::Read(coefficients));
         if self.joined {
             buffers.extend([Access::Read(l.input(7)), Access::Write(l.output(1))]);
         }
-        l.dispatch(self.variant("batch_norm_grad/apply"), params, buffers, x.vec4s());
+        let variant = self.variant("batch_norm_grad/apply").constant("RUN", RUN as u32);
+        l.dispatch(variant, params, buffers, x.pixels().div_ceil(RUN) * c4);
         Ok(())
     }
 

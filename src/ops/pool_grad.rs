@@ -46,11 +46,15 @@ impl Operator for PoolGrad {
     }
 
     fn lower(&self, l: &mut Lowering<'_>) -> Result<()> {
-        let (x, y) = (self.input, l.input_shape(0));
-        let variant = Variant::new("pool_grad").feature("largest", self.pool.kind == PoolKind::Max);
+        let (x, y, pool) = (self.input, l.input_shape(0), &self.pool);
+        let tiles = pool.kernel == pool.stride && pool.pad == [0, 0];
+        let variant =
+            Variant::new("pool_grad").feature("largest", pool.kind == PoolKind::Max).feature("tiles", tiles);
         let mut buffers = vec![Access::Write(l.output(0))];
         buffers.extend((0..l.inputs()).map(|i| Access::Read(l.input(i))));
-        l.dispatch(variant, self.pool.params(x.vec4s(), x, y), buffers, x.vec4s());
+        let cells = x.n * x.h.div_ceil(pool.kernel[0]) * x.w.div_ceil(pool.kernel[1]) * x.c4();
+        let threads = if tiles { cells } else { x.vec4s() };
+        l.dispatch(variant, pool.params(threads, x, y), buffers, threads);
         Ok(())
     }
 

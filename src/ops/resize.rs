@@ -31,6 +31,9 @@ pub struct Resize {
 /// Largest product of an input and an output size: positions are compared in 32-bit whole numbers.
 const LARGEST: usize = 1 << 28;
 
+/// Pixels of a row that one invocation makes.
+const RUN: usize = 8;
+
 impl Resize {
     /// Nearest pixel, `to` rows and columns.
     pub const fn nearest(to: [usize; 2]) -> Self {
@@ -62,6 +65,11 @@ impl Resize {
         }
     }
 
+    /// Invocations for a run of pixels of each row of `made`.
+    pub(super) fn threads(made: Shape) -> usize {
+        made.n * made.h * made.w.div_ceil(RUN) * made.c4()
+    }
+
     /// Members of the shader struct `Scale` for `size` invocations.
     pub(super) fn params(&self, size: usize, x: Shape, y: Shape) -> Vec<(&'static str, Word)> {
         let int = |v: usize| Word::I(v as i32);
@@ -84,7 +92,7 @@ impl Resize {
 
     /// The feature of the shaders.
     pub(super) fn variant(&self, file: &'static str) -> Variant {
-        Variant::new(file).feature("bilinear", self.filter != Filter::Nearest)
+        Variant::new(file).feature("bilinear", self.filter != Filter::Nearest).constant("RUN", RUN as u32)
     }
 
     /// The input positions that output position `o` sees along one axis, with their weights.
@@ -132,7 +140,8 @@ impl Operator for Resize {
     fn lower(&self, l: &mut Lowering<'_>) -> Result<()> {
         let (x, y) = (l.input_shape(0), l.output_shape(0));
         let buffers = vec![Access::Write(l.output(0)), Access::Read(l.input(0))];
-        l.dispatch(self.variant("resize"), self.params(y.vec4s(), x, y), buffers, y.vec4s());
+        let threads = Self::threads(y);
+        l.dispatch(self.variant("resize"), self.params(threads, x, y), buffers, threads);
         Ok(())
     }
 

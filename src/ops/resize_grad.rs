@@ -44,7 +44,8 @@ impl Operator for ResizeGrad {
         let (x, y) = (self.input, l.input_shape(0));
         let buffers = vec![Access::Write(l.output(0)), Access::Read(l.input(0))];
         let variant = self.resize.variant("resize_grad");
-        l.dispatch(variant, self.resize.params(x.vec4s(), x, y), buffers, x.vec4s());
+        let threads = Resize::threads(x);
+        l.dispatch(variant, self.resize.params(threads, x, y), buffers, threads);
         Ok(())
     }
 
