@@ -1,4 +1,6 @@
 //! The command in a folder of its own.
+// Each file of tests uses a part of it.
+#![allow(dead_code)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
