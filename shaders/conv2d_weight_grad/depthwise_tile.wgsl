@@ -8,17 +8,10 @@
 // multiply-adds.
 
 import package::variant::{RUN, LINES, KERNEL_H, KERNEL_W, STRIDE};
+import package::shared::correlation::Correlation;
 import package::shared::grid::invocation;
 
-struct Params {
-    batch: i32, in_h: i32, in_w: i32, in_c4: u32,
-    out_h: i32, out_w: i32, out_c4: u32,
-    kernel_h: i32, kernel_w: i32,
-    stride_y: i32, stride_x: i32, pad_y: i32, pad_x: i32, dilation_y: i32, dilation_x: i32,
-    shares: u32,
-}
-
-@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(0) var<uniform> p: Correlation;
 @group(0) @binding(1) var<storage, read_write> partial: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> dy: array<vec4<f32>>;
