@@ -37,3 +37,14 @@ fn too_much_output_padding_is_refused() {
     let op = ConvTranspose2d::new(Geometry::square(2, 2, 0), [2, 2]);
     assert!(op.shapes(&[Shape::new(1, 4, 4, 4), Shape::new(2, 2, 4, 4)]).is_err());
 }
+
+/// Wide enough for every tile, and more than one of each.
+#[test]
+fn every_tile() {
+    let same = ConvTranspose2d::new(Geometry::square(3, 1, 1), [0, 0]);
+    let doubling = ConvTranspose2d { bias: true, ..ConvTranspose2d::new(Geometry::square(2, 2, 0), [0, 0]) };
+    crate::forward([
+        sample(same, Shape::new(2, 6, 11, 34), 130),
+        sample(doubling, Shape::new(3, 5, 7, 34), 70),
+    ]);
+}

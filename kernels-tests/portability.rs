@@ -148,10 +148,14 @@ fn unfolds(kernel: &Expanded) -> bool {
 #[test]
 fn grids_are_unfolded() {
     for (variant, kernel) in uses::kernels() {
-        // As `shared::grid::invocation` and the indices of workgroups count; texels are counted in two axes.
+        // As `shared::grid::invocation` counts; texels are counted in two axes, and tiles by workgroups.
         let texels =
             kernel.bindings.iter().any(|b| matches!(b.1, Binding::Texture | Binding::StorageTexture));
-        let wanted = if texels { [8, 8, 1] } else { [64, 1, 1] };
+        let wanted = match variant.consts.iter().find(|c| c.0 == "THREADS") {
+            Some((_, threads)) => [*threads, 1, 1],
+            None if texels => [8, 8, 1],
+            None => [64, 1, 1],
+        };
         assert_eq!(kernel.workgroup, wanted, "{}", variant.label());
     }
     for u in uses::all().iter().filter(|u| !unfolds(&uses::kernels()[&u.variant])) {

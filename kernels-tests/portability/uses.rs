@@ -78,7 +78,6 @@ fn devices() -> &'static [Context; 2] {
 }
 
 fn of_plan(name: &str, graph: &Graph, device: &Context) -> Vec<Use> {
-    let plan = Plan::new(graph, device).unwrap_or_else(|e| panic!("{name}: {e}"));
     let by: Arc<str> = name.into();
     let binding = |access: &Access| match access {
         Access::Read(_) => Binding::Read,
@@ -91,7 +90,10 @@ fn of_plan(name: &str, graph: &Graph, device: &Context) -> Vec<Use> {
         buffers: Some(d.buffers.iter().map(binding).collect()),
         threads: Some(d.threads),
     };
-    plan.passes.iter().map(|p| one(&p.dispatch)).collect()
+    let choices = graph.all_choices(&device.capabilities());
+    let plans =
+        choices.iter().map(|c| Plan::with(graph, device, c).unwrap_or_else(|e| panic!("{name}: {e}")));
+    plans.flat_map(|plan| plan.passes.iter().map(|p| one(&p.dispatch)).collect::<Vec<_>>()).collect()
 }
 
 fn of_optimiser(spec: &OptimSpec) -> Vec<Use> {

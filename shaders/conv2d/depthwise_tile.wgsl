@@ -9,16 +9,12 @@
 import package::variant::{RUN, LINES, KERNEL_H, KERNEL_W, STRIDE};
 import package::shared::gather::Gather;
 import package::shared::grid::invocation;
-import package::shared::lanes::clear_padding;
-import package::shared::activate::activate;
+import package::shared::epilogue::finish;
 
 @group(0) @binding(0) var<uniform> g: Gather;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> w: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
-@if(bias) @group(0) @binding(5) var<storage, read> bias: array<vec4<f32>>;
-@if(affine) @group(0) @binding(6) var<storage, read> norm: array<vec4<f32>>;
-@if(residual) @group(0) @binding(7) var<storage, read> residual: array<vec4<f32>>;
 
 const TAPS = KERNEL_H * KERNEL_W;
 // Rows of the input that are seen, and columns of it that the next column of the output sees again.
@@ -83,10 +79,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
             let oy = first_y + l;
             if oy < g.out_h {
                 let to = ((n * g.out_h + oy) * g.out_w + ox) * g.cols4 + c4;
-                @if(bias) { value += bias[c4]; }
-                @if(affine) { value = value * norm[c4] + norm[g.cols4 + c4]; }
-                @if(residual) { value += residual[to]; }
-                y[to] = clear_padding(activate(value, g.eps), c4, g.out_c);
+                y[to] = finish(value, to, c4, g.out_c, g.slope);
             }
         }
         for (var k = 0u; k < KEPT; k++) { columns[k] = columns[k + STRIDE]; }

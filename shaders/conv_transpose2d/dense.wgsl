@@ -6,18 +6,16 @@
 // memory, and only the taps that hit: pixels of one phase of the stride go together.
 // Traffic per step: PIXELS + 4 * COLS vec4 loads for 16 * PIXELS * COLS multiply-adds.
 
-import package::variant::{PIXELS, COLS};
-import package::shared::gather::{Gather, source};
-import package::shared::strip::{Place, place};
+import package::variant::{PIXELS, COLS, KERNEL_H, KERNEL_W, STRIDE_X, UP_X};
+import package::shared::gather::Gather;
+import package::shared::strip::{NOWHERE, place, source_x, source_y};
 import package::shared::grid::invocation;
-import package::shared::lanes::clear_padding;
-import package::shared::activate::activate;
+import package::shared::epilogue::finish;
 
 @group(0) @binding(0) var<uniform> g: Gather;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> w: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
-@if(bias) @group(0) @binding(5) var<storage, read> bias: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -26,18 +24,18 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
     if !at.inside { return; }
     let col = at.block * COLS;
     var acc: array<array<vec4<f32>, COLS>, PIXELS>;
-    for (var ky = 0; ky < g.kernel_h; ky++) {
-        let iy = source(at.y, g.stride_y, g.offset_y, ky, g.step_y, g.up_y);
+    for (var ky = 0u; ky < KERNEL_H; ky++) {
+        let iy = source_y(g, at.y, ky);
         if iy < 0 || iy >= g.in_h { continue; }
-        for (var kx = 0; kx < g.kernel_w; kx++) {
-            let ix = source(at.x, g.stride_x, g.offset_x, kx, g.step_x, g.up_x);
-            if ix == -1000000 { continue; }
+        for (var kx = 0u; kx < KERNEL_W; kx++) {
+            let ix = source_x(g, at.x, kx);
+            if ix == NOWHERE { continue; }
             let row = (at.n * u32(g.in_h) + u32(iy)) * u32(g.in_w);
-            let weight = (u32(ky * g.kernel_w + kx) * g.rows + g.first_row + 4u * col) * g.cols4;
+            let weight = ((ky * KERNEL_W + kx) * g.rows + g.first_row + 4u * col) * g.cols4;
             for (var c = 0u; c < g.in_c4; c++) {
                 var v: array<vec4<f32>, PIXELS>;
                 for (var p = 0u; p < PIXELS; p++) {
-                    let px = ix + i32(p) * g.stride_x;
+                    let px = ix + i32(p * STRIDE_X);
                     let seen = x[(row + u32(clamp(px, 0, g.in_w - 1))) * g.in_c4 + c];
                     v[p] = select(vec4<f32>(0.0), seen, px >= 0 && px < g.in_w);
                 }
@@ -56,15 +54,13 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
         }
     }
     for (var p = 0u; p < PIXELS; p++) {
-        let ox = at.x + p * u32(g.up_x);
+        let ox = at.x + p * UP_X;
         if ox >= g.out_w { break; }
         let pixel = ((at.n * g.out_h + at.y) * g.out_w + ox) * out_c4;
         for (var q = 0u; q < COLS; q++) {
             let c4 = col + q;
             if c4 >= out_c4 { break; }
-            var value = acc[p][q];
-            @if(bias) { value += bias[c4]; }
-            y[pixel + c4] = clear_padding(activate(value, g.eps), c4, g.out_c);
+            y[pixel + c4] = finish(acc[p][q], pixel + c4, c4, g.out_c, g.slope);
         }
     }
 }

@@ -57,7 +57,22 @@ impl Ceilings {
         let copy = copy.map(|bytes| copy_rate(context, bytes, runs)).collect::<Result<_>>()?;
         let threads = if software { 1 << 12 } else { 1 << 20 };
         let (fma, dot) = (fma_params(threads), dot_params(threads));
-        let size = if software { 512 } else { 2048 };
+        let (matmul, matmul_tile) = Self::matrix_product(context, runs)?;
+        Ok(Self {
+            copy,
+            fma: register_rate(context, &Variant::new("bench/fma"), &fma, 2 * 64, runs)?,
+            int8: register_rate(context, &Variant::new("bench/dot"), &dot, 8 * 16, runs)?,
+            matmul,
+            matmul_tile,
+        })
+    }
+
+    /// Rate of the best f32 matrix product, and its tile in words.
+    ///
+    /// # Errors
+    /// What the device raises.
+    pub fn matrix_product(context: &Context, runs: usize) -> Result<(f64, String)> {
+        let size = if context.is_software() { 512 } else { 2048 };
         let mut best = (0.0, String::new());
         for tile in TILES {
             let rate = matmul_rate(context, size, tile, runs)?;
@@ -67,13 +82,7 @@ impl Ceilings {
                 best = (rate, format!("{rows} x {} an invocation, {memory} workgroup memory", 4 * cols));
             }
         }
-        Ok(Self {
-            copy,
-            fma: register_rate(context, &Variant::new("bench/fma"), &fma, 2 * 64, runs)?,
-            int8: register_rate(context, &Variant::new("bench/dot"), &dot, 8 * 16, runs)?,
-            matmul: best.0,
-            matmul_tile: best.1,
-        })
+        Ok(best)
     }
 }
 

@@ -6,7 +6,9 @@ mod compare;
 mod custom;
 mod roofline;
 mod steps;
+mod table;
 mod times;
+pub mod tune;
 
 use std::sync::Arc;
 
@@ -18,6 +20,7 @@ pub use self::{
     custom::{Custom, Outcome},
     roofline::roofline,
     steps::StepRow,
+    table::Table,
     times::Times,
 };
 use crate::{

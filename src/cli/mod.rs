@@ -6,6 +6,7 @@ mod info;
 mod plan;
 mod predict;
 mod run;
+mod tune;
 
 use std::{
     fmt,
@@ -29,6 +30,8 @@ pub struct Cli {
     /// Adapter: its number, or a part of its name (also GYRE_ADAPTER); see `gyre info`.
     #[arg(long, global = true)]
     adapter: Option<String>,
+    #[command(flatten)]
+    kernels: tune::Kernels,
     #[command(subcommand)]
     command: Command,
 }
@@ -43,6 +46,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Measures this device's ceilings, every kernel and whole steps against them; or a shader of yours.
     Bench(bench::BenchArgs),
+    /// Times the forms of every kernel that a config's model needs, and keeps the fastest.
+    Tune(tune::TuneArgs),
     /// Explains every config key, or prints a resolved config.
     Config(run::ConfigArgs),
     /// Trains a model.
@@ -83,14 +88,20 @@ impl ConfigFile {
 /// Whatever the command meets.
 pub fn main(cli: Cli) -> Result<u8> {
     let select = Select::parse(cli.adapter.as_deref());
-    let context = || Context::new(&select).map(Arc::new);
+    let kernels = cli.kernels;
+    let context = || -> Result<_> {
+        let context = Context::new(&select).map(Arc::new)?;
+        kernels.prepare(&context)?;
+        Ok(context)
+    };
     match cli.command {
         Command::Info(args) => info::info(&args),
         Command::Doctor(args) => doctor::doctor(&select, &args),
         Command::Plan(args) => plan::plan(&context()?, &args),
         Command::Bench(args) => bench::bench(context, &args),
+        Command::Tune(args) => tune::tune(&context()?, &args),
         Command::Config(args) => run::config(&args),
-        Command::Train(args) => run::train(&context()?, &args),
+        Command::Train(args) => run::train(&context()?, &kernels, &args),
         Command::Eval(args) => run::eval(&context()?, &args),
         Command::Predict(args) => predict::predict(&context()?, &args),
         Command::Shapes(args) => run::shapes(&args),

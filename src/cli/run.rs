@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use clap::{Args, ValueEnum};
 
-use super::{ConfigFile, say};
+use super::{ConfigFile, say, tune::Kernels};
 use crate::{
     Error, Result,
     data::{ShapesDataset, ShapesOptions},
@@ -67,8 +67,9 @@ pub struct TrainArgs {
 ///
 /// # Errors
 /// What the run meets.
-pub fn train(context: &Arc<Context>, args: &TrainArgs) -> Result<u8> {
+pub fn train(context: &Arc<Context>, kernels: &Kernels, args: &TrainArgs) -> Result<u8> {
     let config = args.file.load()?;
+    kernels.before_training(context, &config)?;
     let options = RunOptions {
         resume: args.resume,
         overwrite: args.overwrite,

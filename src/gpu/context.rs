@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Kernel, Variant};
+use super::{Capabilities, Choices, Kernel, Variant};
 use crate::{Error, Result};
 
 /// Which adapter to use.
@@ -96,6 +96,7 @@ pub struct Context {
     /// Compile shaders with bounds checks.
     checked: bool,
     kernels: Mutex<HashMap<Variant, Arc<Kernel>>>,
+    choices: Mutex<Choices>,
     inbox: Arc<Mutex<Inbox>>,
 }
 
@@ -206,6 +207,7 @@ impl Context {
             limits: device.limits(),
             checked: false,
             kernels: Mutex::default(),
+            choices: Mutex::default(),
             inbox: Arc::default(),
             device,
             queue,
@@ -222,6 +224,27 @@ impl Context {
     /// True for a software driver: the processor is the device.
     pub fn is_software(&self) -> bool {
         self.info.device_type == wgpu::DeviceType::Cpu
+    }
+
+    /// What kernels are chosen by.
+    pub fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            software: self.is_software(),
+            tier: self.tier,
+            workgroup_bytes: self.limits.max_compute_workgroup_storage_size,
+            invocations: self.limits.max_compute_invocations_per_workgroup,
+            tensor_bytes: self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size),
+        }
+    }
+
+    /// The forms of kernels that plans for this device use; for what is not in it, the operators' own guess.
+    pub fn choices(&self) -> Choices {
+        unlock(&self.choices).clone()
+    }
+
+    /// Adds to [`Self::choices`], for plans made from now on.
+    pub fn choose(&self, choices: Choices) {
+        unlock(&self.choices).extend(choices);
     }
 
     /// The compiled kernel of `variant`, from the cache where it is there.

@@ -1,9 +1,9 @@
 //! From operators to dispatches over tensors.
 
-use super::{Cost, Graph, Node, Role, Shape, Var, VarInfo};
+use super::{Cost, Forms, Graph, Node, Role, Shape, Site, Var, VarInfo};
 use crate::{
     Result,
-    gpu::{Dispatch, Variant, Word},
+    gpu::{Capabilities, Choices, Dispatch, Variant, Word},
 };
 
 /// How a pass uses a tensor; must agree with the shader's binding.
@@ -43,7 +43,9 @@ pub struct Lowering<'a> {
     node: &'a Node,
     vars: &'a mut Vec<VarInfo>,
     passes: Vec<Dispatch<Access>>,
-    software: bool,
+    device: &'a Capabilities,
+    trains: bool,
+    form: Option<String>,
 }
 
 impl Lowering<'_> {
@@ -72,9 +74,14 @@ impl Lowering<'_> {
         self.graph.shape(self.node.outputs[i])
     }
 
-    /// True on a device that is the processor itself, where workgroup memory only costs.
-    pub fn software(&self) -> bool {
-        self.software
+    /// Runs `f` on what the operator's [`Operator::forms`] saw.
+    pub fn at_site<T>(&self, f: impl FnOnce(&Site<'_>) -> T) -> T {
+        at_site(self.graph, self.node, self.device, self.trains, f)
+    }
+
+    /// The chosen one of the operator's [`Operator::forms`], where it has several.
+    pub fn form(&self) -> Option<&str> {
+        self.form.as_deref()
     }
 
     /// A tensor that lives inside this operator only.
@@ -99,12 +106,59 @@ impl Lowering<'_> {
     }
 }
 
-/// Lowers all nodes; returns the passes and the tensors, scratch included.
-pub(super) fn lower(graph: &Graph, software: bool) -> Result<(Vec<Pass>, Vec<VarInfo>)> {
+fn at_site<T>(
+    graph: &Graph,
+    node: &Node,
+    device: &Capabilities,
+    trains: bool,
+    f: impl FnOnce(&Site<'_>) -> T,
+) -> T {
+    let shapes = |vars: &[Var]| vars.iter().map(|v| graph.shape(*v)).collect::<Vec<_>>();
+    f(&Site { inputs: &shapes(&node.inputs), outputs: &shapes(&node.outputs), device, trains })
+}
+
+/// A graph as dispatches.
+pub(super) struct Lowered {
+    pub passes: Vec<Pass>,
+    /// The graph's tensors, then scratch.
+    pub vars: Vec<VarInfo>,
+    /// The forms used, where there were several.
+    pub choices: Choices,
+}
+
+/// The forms of a node on a device, where it has several.
+pub(super) fn forms(graph: &Graph, node: &Node, device: &Capabilities) -> Option<Forms> {
+    at_site(graph, node, device, graph.trains(), |site| node.op.forms(site))
+}
+
+/// Choices that between them take every form of every node.
+pub(super) fn all_choices(graph: &Graph, device: &Capabilities) -> Vec<Choices> {
+    let mut all = vec![Choices::default()];
+    for forms in graph.nodes.iter().filter_map(|node| forms(graph, node, device)) {
+        for (i, name) in forms.names.into_iter().enumerate() {
+            if i == all.len() {
+                all.push(Choices::default());
+            }
+            all[i].0.insert(forms.key.clone(), name);
+        }
+    }
+    all
+}
+
+/// Lowers all nodes, each in its chosen form or else the one that its operator guesses.
+pub(super) fn lower(graph: &Graph, device: &Capabilities, choices: &Choices) -> Result<Lowered> {
     let mut vars = graph.vars.clone();
     let mut passes = Vec::new();
+    let mut used = Choices::default();
+    let trains = graph.trains();
     for (index, node) in graph.nodes.iter().enumerate() {
-        let mut l = Lowering { graph, node, vars: &mut vars, passes: Vec::new(), software };
+        let form = forms(graph, node, device).and_then(|forms| {
+            let chosen = choices.get(&forms.key).filter(|name| forms.names.iter().any(|n| n == name));
+            let name = chosen.map(str::to_string).or_else(|| forms.names.first().cloned())?;
+            used.0.insert(forms.key, name.clone());
+            Some(name)
+        });
+        let mut l = Lowering { graph, node, vars: &mut vars, passes: Vec::new(), device, trains, form };
         node.op.lower(&mut l)?;
         let dispatches = l.passes;
         let count = dispatches.len().max(1) as u64;
@@ -115,5 +169,5 @@ pub(super) fn lower(graph: &Graph, software: bool) -> Result<(Vec<Pass>, Vec<Var
             Pass { dispatch, label, cost, node: index }
         }));
     }
-    Ok((passes, vars))
+    Ok(Lowered { passes, vars, choices: used })
 }

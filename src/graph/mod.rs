@@ -16,13 +16,16 @@ use std::sync::Arc;
 pub use autodiff::{AddFn, Backward};
 pub use lower::{Access, Lowering, Pass};
 pub use memory::MemoryPlan;
-pub use op::{Cost, FuseShapes, Operator};
+pub use op::{Cost, Forms, FuseShapes, Operator, Site};
 pub use plan::{Plan, Summary};
 pub use session::Session;
 pub use shape::{Array, Shape, pad_channels, unpad_channels};
 pub use weights::{Arenas, Exported, Init, Layout, ParamInfo, Weights};
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    gpu::{Capabilities, Choices},
+};
 
 /// A tensor of a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -205,6 +208,21 @@ impl Graph {
             let (name, shape) = (format!("grad {}", self.vars[param.0].name), self.shape(param));
             self.var(name, shape, role)
         }))
+    }
+
+    /// True if it computes gradients of parameters.
+    pub fn trains(&self) -> bool {
+        self.vars.iter().any(|v| matches!(v.role, Role::Gradient(_)))
+    }
+
+    /// Choices that between them take every form of every node on a device.
+    pub fn all_choices(&self, device: &Capabilities) -> Vec<Choices> {
+        lower::all_choices(self, device)
+    }
+
+    /// The forms of a node on a device, where it has several.
+    pub fn forms_of(&self, node: &Node, device: &Capabilities) -> Option<Forms> {
+        lower::forms(self, node, device)
     }
 
     /// Trained numbers, without padding.

@@ -3,7 +3,7 @@
 use std::{any::Any, fmt::Debug, sync::Arc};
 
 use super::{Array, Backward, Lowering, Shape};
-use crate::Result;
+use crate::{Result, gpu::Capabilities};
 
 /// Work and traffic of an operator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,28 @@ impl std::ops::AddAssign for Cost {
     }
 }
 
+/// Where an operator is to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Site<'a> {
+    /// Shapes of its inputs.
+    pub inputs: &'a [Shape],
+    /// Shapes of its outputs.
+    pub outputs: &'a [Shape],
+    /// The device.
+    pub device: &'a Capabilities,
+    /// The program computes gradients, so that forms of lesser accuracy are out of place.
+    pub trains: bool,
+}
+
+/// Ways of computing one thing, between which the device's clock decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forms {
+    /// What is computed, shapes in buckets: choices are kept by it.
+    pub key: String,
+    /// Names, the best guess first.
+    pub names: Vec<String>,
+}
+
 /// An operator: shape rule, cost, gradient rule, kernels and CPU twin in one place.
 pub trait Operator: Any + Debug + Send + Sync {
     /// Name as in `src/ops` and `shaders`.
@@ -52,7 +74,12 @@ pub trait Operator: Any + Debug + Send + Sync {
     /// What building those nodes may raise, or that the operator has no gradient.
     fn gradient(&self, b: &mut Backward<'_>) -> Result<()>;
 
-    /// Adds the dispatches that compute the outputs.
+    /// The forms that [`Self::lower`] can take at a site, where there are several.
+    fn forms(&self, _site: &Site<'_>) -> Option<Forms> {
+        None
+    }
+
+    /// Adds the dispatches that compute the outputs, in the form that [`Lowering::form`] names.
     ///
     /// # Errors
     /// Only for shapes that no kernel can serve.

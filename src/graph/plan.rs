@@ -2,8 +2,15 @@
 
 use serde::Serialize;
 
-use super::{Cost, Graph, MemoryPlan, Pass, VarInfo, lower, memory};
-use crate::{Result, gpu::Context};
+use super::{
+    Cost, Graph, MemoryPlan, Pass, VarInfo,
+    lower::{self, Lowered},
+    memory,
+};
+use crate::{
+    Result,
+    gpu::{Choices, Context},
+};
 
 /// Time that one submission may take by estimate; desktop drivers reset a GPU that is busy for seconds.
 const SUBMISSION_MS: f64 = 100.0;
@@ -19,6 +26,8 @@ pub struct Plan {
     pub memory: MemoryPlan,
     /// Names of parameters and kept buffers, to be sure that weights belong to the plan.
     pub params: Vec<String>,
+    /// Forms of the kernels, where there was a choice.
+    pub choices: Choices,
     /// First pass of each submission.
     pub submissions: Vec<usize>,
     summary: Summary,
@@ -52,18 +61,29 @@ pub struct Summary {
 }
 
 impl Plan {
-    /// Lowers `graph` for the device of `context`. Allocates nothing.
+    /// Lowers `graph` for the device of `context`, which from now on keeps to the forms that were taken.
+    /// Allocates nothing.
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`] if a single tensor passes the device's limits.
     pub fn new(graph: &Graph, context: &Context) -> Result<Self> {
-        let (passes, vars) = lower::lower(graph, context.is_software())?;
-        let limit = context.limits.max_storage_buffer_binding_size.min(context.limits.max_buffer_size);
+        let plan = Self::with(graph, context, &context.choices())?;
+        context.choose(plan.choices.clone());
+        Ok(plan)
+    }
+
+    /// As [`Self::new`], with other choices of kernels than the context's.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with(graph: &Graph, context: &Context, choices: &Choices) -> Result<Self> {
+        let Lowered { passes, vars, choices } = lower::lower(graph, &context.capabilities(), choices)?;
+        let limit = context.capabilities().tensor_bytes;
         let memory = memory::plan(&vars, &passes, &graph.outputs, limit)?;
         let submissions = split(&passes, context);
         let summary = summarise(graph, &passes, &memory, submissions.len());
         let params = graph.params.iter().map(|p| p.name.clone()).collect();
-        Ok(Self { vars, passes, memory, params, submissions, summary })
+        Ok(Self { vars, passes, memory, params, choices, submissions, summary })
     }
 
     /// The figures of the plan.

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use super::add;
 use crate::{
     Error, Result,
-    gpu::Context,
+    gpu::{Choices, Context},
     graph::{Array, Graph, Init, Layout, Operator, Plan, Role, Session, Shape, Var, Weights},
 };
 
@@ -49,6 +49,19 @@ impl Distance {
         }
         distance
     }
+}
+
+impl Distance {
+    /// The farther of two.
+    #[must_use]
+    fn or(self, other: Self) -> Self {
+        if other.ratio > self.ratio { other } else { self }
+    }
+}
+
+/// Which forms were used, for messages.
+fn told(choices: &Choices) -> String {
+    choices.0.iter().map(|(key, form)| format!(", {key} by {form}")).collect()
 }
 
 /// An operator with inputs to try it on.
@@ -166,8 +179,7 @@ impl Sample {
         if !self.has_gradient() {
             return Ok(forward);
         }
-        let gradient = self.check_gradient(context)?;
-        Ok(if gradient.ratio > forward.ratio { gradient } else { forward })
+        Ok(forward.or(self.check_gradient(context)?))
     }
 
     /// The graphs that [`Self::check`] runs: the operator alone, and with its gradient where that is checked.
@@ -189,7 +201,10 @@ impl Sample {
     pub fn shaders(&self, context: &Context) -> Result<BTreeSet<&'static str>> {
         let mut files = BTreeSet::new();
         for graph in self.graphs()? {
-            files.extend(Plan::new(&graph, context)?.passes.iter().map(|p| p.dispatch.variant.file));
+            for choices in graph.all_choices(&context.capabilities()) {
+                let plan = Plan::with(&graph, context, &choices)?;
+                files.extend(plan.passes.iter().map(|p| p.dispatch.variant.file));
+            }
         }
         Ok(files)
     }
@@ -215,14 +230,17 @@ impl Sample {
     /// [`Error::Check`] with the worst tensor if one is too far; whatever the device raises.
     pub fn check_forward(&self, context: &Arc<Context>) -> Result<Distance> {
         let (graph, vars, results) = self.forward_graph()?;
-        let session = self.session(context, &graph, &vars)?;
-        session.run();
+        let wanted = self.op.twin(&self.inputs);
         let mut worst = Distance::default();
-        for (i, (var, want)) in results.iter().zip(self.op.twin(&self.inputs)).enumerate() {
-            let distance = self.compare(&session, *var, &want.data, &format!("output {i}"))?;
-            worst = if distance.ratio > worst.ratio { distance } else { worst };
+        for choices in graph.all_choices(&context.capabilities()) {
+            let session = self.session(context, &graph, &vars, &choices)?;
+            session.run();
+            for (i, (var, want)) in results.iter().zip(&wanted).enumerate() {
+                let what = format!("output {i}{}", told(&choices));
+                worst = worst.or(self.compare(&session, *var, &want.data, &what)?);
+            }
+            context.check()?;
         }
-        context.check()?;
         Ok(worst)
     }
 
@@ -263,8 +281,14 @@ impl Sample {
         Ok(distance)
     }
 
-    fn session(&self, context: &Arc<Context>, graph: &Graph, vars: &[Var]) -> Result<Session> {
-        let plan = Plan::new(graph, context)?;
+    fn session(
+        &self,
+        context: &Arc<Context>,
+        graph: &Graph,
+        vars: &[Var],
+        choices: &Choices,
+    ) -> Result<Session> {
+        let plan = Plan::with(graph, context, choices)?;
         let weights = Arc::new(Weights::new(context, graph, 0)?);
         let session = Session::new(plan, &weights)?;
         session.poison();
@@ -307,28 +331,41 @@ impl Sample {
     /// As [`Self::check_forward`].
     pub fn check_gradient(&self, context: &Arc<Context>) -> Result<Distance> {
         let GradientGraph { graph, vars, seed, plain } = self.gradient_graph()?;
-        let session = self.session(context, &graph, &vars)?;
         let cotangent = Array::from_fn(graph.shape(seed), |n, y, x, c| {
             ((n * 7 + y * 5 + x * 3 + c * 11) % 13) as f64 / 6.5 - 0.9
         });
-        session.write(seed, &cotangent.data.iter().map(|v| *v as f32).collect::<Vec<_>>())?;
-        session.run();
-        let mut worst = Distance::default();
+        let seed_data: Vec<f32> = cotangent.data.iter().map(|v| *v as f32).collect();
         let params = self.params.iter().map(|i| (*i, None));
-        for (i, var) in params.chain(plain) {
-            let want = self.difference_quotients(i, &cotangent);
-            let what = format!("gradient of input {i}");
-            let distance = if self.params.contains(&i) {
-                let gradients = session.gradients().ok_or_else(|| Error::Check("no gradients".into()))?;
-                let nchw = session.read_gradient(gradients, &format!("p{i}"))?;
-                self.judge(&from_nchw(self.inputs[i].shape, &nchw), &want, &what)?
-            } else {
-                let var = var.ok_or_else(|| Error::Check(format!("{what} was not built")))?;
-                self.compare(&session, var, &want, &what)?
-            };
-            worst = if distance.ratio > worst.ratio { distance } else { worst };
+        let wanted: Vec<_> =
+            params.chain(plain).map(|(i, var)| (i, var, self.difference_quotients(i, &cotangent))).collect();
+        let mut worst = Distance::default();
+        for choices in graph.all_choices(&context.capabilities()) {
+            let session = self.session(context, &graph, &vars, &choices)?;
+            session.write(seed, &seed_data)?;
+            session.run();
+            for (i, var, want) in &wanted {
+                let what = format!("gradient of input {i}{}", told(&choices));
+                worst = worst.or(self.compare_gradient(&session, *i, *var, want, &what)?);
+            }
         }
         Ok(worst)
+    }
+
+    fn compare_gradient(
+        &self,
+        session: &Session,
+        i: usize,
+        var: Option<Var>,
+        want: &[f64],
+        what: &str,
+    ) -> Result<Distance> {
+        if self.params.contains(&i) {
+            let gradients = session.gradients().ok_or_else(|| Error::Check("no gradients".into()))?;
+            let nchw = session.read_gradient(gradients, &format!("p{i}"))?;
+            return self.judge(&from_nchw(self.inputs[i].shape, &nchw), want, what);
+        }
+        let var = var.ok_or_else(|| Error::Check(format!("{what} was not built")))?;
+        self.compare(session, var, want, what)
     }
 
     /// Central differences of `sum(output 0 * cotangent)` by input `i`.

@@ -1,172 +1,24 @@
 //! Convolution: dense (also over a concatenation of sources), grouped and depthwise.
 
+mod form;
+mod gather;
+mod geometry;
+mod sliding;
+mod winograd;
+
 use std::sync::Arc;
 
+pub use self::geometry::Geometry;
+pub(super) use self::{
+    form::{Form, Product},
+    gather::{Epilogue, Gather, Tensors},
+    sliding::SlidingTile,
+};
 use super::{Act, Activation, BatchNorm, Conv2dWeightGrad, ConvTranspose2d, Join};
 use crate::{
     Error, Result,
-    gpu::{Variant, Word},
-    graph::{Access, Array, Backward, Cost, FuseShapes, Lowering, Operator, Shape},
+    graph::{Access, Array, Backward, Cost, Forms, FuseShapes, Lowering, Operator, Shape, Site},
 };
-
-/// Kernel, stride, padding, dilation and groups of a convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Geometry {
-    /// Height and width.
-    pub kernel: [usize; 2],
-    /// Down and right.
-    pub stride: [usize; 2],
-    /// Zeros added at the top, left, bottom and right.
-    pub pads: [usize; 4],
-    /// Down and right.
-    pub dilation: [usize; 2],
-    /// Groups of channels that do not see each other.
-    pub groups: usize,
-}
-
-impl Geometry {
-    /// A square kernel with the same padding on all sides.
-    pub const fn square(kernel: usize, stride: usize, pad: usize) -> Self {
-        Self { kernel: [kernel; 2], stride: [stride; 2], pads: [pad; 4], dilation: [1; 2], groups: 1 }
-    }
-
-    /// In `groups` groups.
-    #[must_use]
-    pub const fn grouped(self, groups: usize) -> Self {
-        Self { groups, ..self }
-    }
-
-    /// Height and width of the output of a convolution, if the padded input holds the kernel.
-    pub fn output(&self, h: usize, w: usize) -> Option<[usize; 2]> {
-        let along = |size: usize, before: usize, after: usize, axis: usize| {
-            let reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1;
-            Some((size + before + after).checked_sub(reach)? / self.stride[axis] + 1)
-        };
-        Some([along(h, self.pads[0], self.pads[2], 0)?, along(w, self.pads[1], self.pads[3], 1)?])
-    }
-
-    /// Taps of the kernel.
-    pub const fn taps(&self) -> usize {
-        self.kernel[0] * self.kernel[1]
-    }
-
-    fn valid(&self) -> bool {
-        self.groups > 0 && self.kernel.iter().chain(&self.stride).chain(&self.dilation).all(|v| *v > 0)
-    }
-
-    /// True where each output channel sees its own input channel alone.
-    pub(super) const fn depthwise(&self, input: usize, output: usize) -> bool {
-        self.groups > 1 && self.groups == input && input == output
-    }
-}
-
-/// Members of the shader struct `Gather`, in order.
-pub(super) struct Gather {
-    pub out: Shape,
-    pub input: Shape,
-    pub second_c4: usize,
-    pub geometry: Geometry,
-    /// True for the transposed convolution.
-    pub adjoint: bool,
-    pub rows: usize,
-    pub first_row: usize,
-    pub cols4: usize,
-    pub slope: f32,
-}
-
-impl Gather {
-    pub fn params(&self) -> Vec<(&'static str, Word)> {
-        let g = &self.geometry;
-        let int = |v: usize| Word::I(v as i32);
-        let (top, left) = (g.pads[0] as i32, g.pads[1] as i32);
-        let (dy, dx) = (g.dilation[0] as i32, g.dilation[1] as i32);
-        let one = [1, 1];
-        let (stride, up, sign) = if self.adjoint { (one, g.stride, 1) } else { (g.stride, one, -1) };
-        vec![
-            ("batch", self.out.n.into()),
-            ("out_h", self.out.h.into()),
-            ("out_w", self.out.w.into()),
-            ("out_c", self.out.c.into()),
-            ("in_h", int(self.input.h)),
-            ("in_w", int(self.input.w)),
-            ("in_c4", self.input.c4().into()),
-            ("in2_c4", self.second_c4.into()),
-            ("kernel_h", int(g.kernel[0])),
-            ("kernel_w", int(g.kernel[1])),
-            ("stride_y", int(stride[0])),
-            ("stride_x", int(stride[1])),
-            ("offset_y", Word::I(sign * top)),
-            ("offset_x", Word::I(sign * left)),
-            ("step_y", Word::I(-sign * dy)),
-            ("step_x", Word::I(-sign * dx)),
-            ("up_y", int(up[0])),
-            ("up_x", int(up[1])),
-            ("rows", self.rows.into()),
-            ("first_row", self.first_row.into()),
-            ("cols4", self.cols4.into()),
-            ("groups", g.groups.into()),
-            ("eps", self.slope.into()),
-        ]
-    }
-
-    /// The kernel for `input` channels and its invocations; `files` are those of the dense and the grouped
-    /// form. A depthwise weight is its own transpose, so both directions share that form.
-    pub fn kernel(&self, input: usize, files: [&'static str; 2]) -> (Variant, usize) {
-        let depthwise = self.geometry.depthwise(input, self.out.c);
-        let tile =
-            SlidingTile::of(&self.geometry).filter(|_| !self.adjoint || self.geometry.stride == [1, 1]);
-        if let Some(tile) = tile.filter(|_| depthwise) {
-            let Shape { n, h, w, .. } = self.out;
-            let variant = tile.variant("conv2d/depthwise_tile").feature("flip", self.adjoint);
-            return (variant, tile.count(n, h, w) * self.out.c4());
-        }
-        let up = if self.adjoint { self.geometry.stride[1] } else { 1 };
-        let width = self.out.w.div_ceil(up);
-        let pixels = if width > 4 { 8 } else { 4 };
-        let dense = self.geometry.groups == 1;
-        let cols = if dense && self.out.c > 4 { 2 } else { 1 };
-        let file = if depthwise { "conv2d/depthwise" } else { files[usize::from(!dense)] };
-        let variant = Variant::new(file).constant("PIXELS", pixels as u32);
-        let variant = if dense { variant.constant("COLS", cols as u32) } else { variant };
-        let strips = width.div_ceil(pixels);
-        (variant, self.out.n * self.out.h * up * strips * self.out.c4().div_ceil(cols))
-    }
-}
-
-/// The tile of the depthwise forms that slide to the right: small kernels, no dilation.
-pub(super) struct SlidingTile {
-    kernel: [usize; 2],
-    stride: usize,
-    lines: usize,
-}
-
-impl SlidingTile {
-    /// Pixels that one slide makes.
-    const RUN: usize = 32;
-
-    /// The tile for a geometry that these forms take.
-    pub fn of(g: &Geometry) -> Option<Self> {
-        let fits = g.dilation == [1, 1] && g.stride[0] == g.stride[1] && g.stride[0] <= 2 && g.taps() <= 25;
-        // As many rows as drivers unroll; loops over registers that are left as loops are slow.
-        let lines = (72 / g.taps()).clamp(1, 8);
-        fits.then_some(Self { kernel: g.kernel, stride: g.stride[0], lines })
-    }
-
-    /// A kernel with this tile.
-    pub fn variant(&self, file: &'static str) -> Variant {
-        Variant::new(file)
-            .constant("RUN", Self::RUN as u32)
-            .constant("LINES", self.lines as u32)
-            .constant("KERNEL_H", self.kernel[0] as u32)
-            .constant("KERNEL_W", self.kernel[1] as u32)
-            .constant("STRIDE", self.stride as u32)
-    }
-
-    /// Tiles of `n` pictures.
-    pub fn count(&self, n: usize, h: usize, w: usize) -> usize {
-        n * h.div_ceil(self.lines) * w.div_ceil(Self::RUN)
-    }
-}
 
 /// `y = act(norm(conv(x, w) + bias) + residual)`.
 ///
@@ -216,6 +68,22 @@ impl Conv2d {
             (inputs[..self.sources].iter().map(|s| 4 * s.c4()).sum(), inputs[self.sources].c)
         } else {
             (inputs[0].c / g.groups, inputs[1].c)
+        }
+    }
+
+    fn gather(&self, inputs: &[Shape], out: Shape) -> Gather {
+        let w = inputs[self.sources];
+        Gather {
+            out,
+            input: inputs[0],
+            second_c4: if self.sources == 2 { inputs[1].c4() } else { 0 },
+            geometry: self.geometry,
+            adjoint: false,
+            batched: false,
+            rows: w.w,
+            first_row: 0,
+            cols4: w.c4(),
+            slope: self.act.slope(),
         }
     }
 
@@ -305,39 +173,32 @@ impl Operator for Conv2d {
         Ok(())
     }
 
+    fn forms(&self, site: &Site<'_>) -> Option<Forms> {
+        Form::forms(&self.gather(site.inputs, site.outputs[0]), site)
+    }
+
     fn lower(&self, l: &mut Lowering<'_>) -> Result<()> {
-        let (x, w, y) = (l.input_shape(0), l.input_shape(self.sources), l.output_shape(0));
         let (bias, norm, residual) = self.slots();
-        let gather = Gather {
-            out: y,
-            input: x,
-            second_c4: if self.sources == 2 { l.input_shape(1).c4() } else { 0 },
-            geometry: self.geometry,
-            adjoint: false,
-            rows: w.w,
-            first_row: 0,
-            cols4: w.c4(),
-            slope: self.act.slope(),
-        };
-        let mut buffers = vec![Access::Write(l.output(0)), Access::Read(l.input(self.sources))];
-        buffers.extend((0..self.sources).map(|i| Access::Read(l.input(i))));
+        let mut epilogue = Epilogue::default();
         if self.bias {
-            buffers.push(Access::Read(l.input(bias)));
+            epilogue.add("bias", Access::Read(l.input(bias)));
         }
         if let Some(eps) = self.norm {
-            buffers.push(Access::Read(BatchNorm::fold(l, norm, eps)));
+            epilogue.add("affine", Access::Read(BatchNorm::fold(l, norm, eps)));
         }
         if self.residual {
-            buffers.push(Access::Read(l.input(residual)));
+            epilogue.add("residual", Access::Read(l.input(residual)));
         }
-        let (variant, threads) = gather.kernel(x.c, ["conv2d/dense", "conv2d/grouped"]);
-        let variant = variant
-            .feature("two", self.sources == 2)
-            .feature("bias", self.bias)
-            .feature("affine", self.norm.is_some())
-            .feature("residual", self.residual)
-            .feature(self.act.name(), self.act != Act::Identity);
-        l.dispatch(variant, gather.params(), buffers, threads);
+        epilogue.activate(self.act);
+        let tensors = Tensors {
+            out: l.output(0),
+            weight: l.input(self.sources),
+            sources: (0..self.sources).map(|i| l.input(i)).collect(),
+            epilogue,
+        };
+        let gather = l.at_site(|site| self.gather(site.inputs, site.outputs[0]));
+        let form = Form::chosen(&gather, l);
+        gather.lower(l, &tensors, form);
         Ok(())
     }
 

@@ -1,13 +1,13 @@
 //! Gradient of a convolution by its weight, added to the parameter's accumulator.
 
-use super::{
-    Geometry,
-    conv2d::{SlidingTile, for_each_tap},
-};
+mod first;
+
+use self::first::{First, Work};
+use super::{Geometry, conv2d::for_each_tap};
 use crate::{
     Error, Result,
     gpu::{Variant, Word},
-    graph::{Access, Array, Backward, Cost, Lowering, Operator, Shape, Var},
+    graph::{Access, Array, Backward, Cost, Forms, Lowering, Operator, Shape, Site, Var},
 };
 
 /// `dw[ky, kx, first_row + i, o] += sum over pixels of x[..., i] * dy[..., o]`.
@@ -23,7 +23,10 @@ pub struct Conv2dWeightGrad {
 }
 
 /// Invocations that keep a device busy; more shares than that only cost memory.
-const THREADS: usize = 16_384;
+const fn busy(software: bool) -> usize {
+    if software { 1 << 14 } else { 1 << 17 }
+}
+
 /// Most bytes for partial sums.
 const PARTIAL_BYTES: usize = 64 << 20;
 
@@ -40,8 +43,8 @@ impl Conv2dWeightGrad {
     }
 
     /// Shares of the rows or tiles such that all invocations keep the device busy.
-    fn shares(&self, invocations: usize, parts: usize, partial_bytes: usize) -> usize {
-        let wanted = THREADS.div_ceil(invocations.max(1));
+    fn shares(busy: usize, invocations: usize, parts: usize, partial_bytes: usize) -> usize {
+        let wanted = busy.div_ceil(invocations.max(1));
         wanted.min(parts).min(PARTIAL_BYTES / partial_bytes.max(1)).max(1)
     }
 }
@@ -71,23 +74,32 @@ impl Operator for Conv2dWeightGrad {
         Err(Error::shape(self.name(), "second derivatives are not built"))
     }
 
+    fn forms(&self, site: &Site<'_>) -> Option<Forms> {
+        let (x, dy, g) = (site.inputs[0], site.inputs[1], &self.geometry);
+        if g.groups > 1 {
+            return None;
+        }
+        let key = format!(
+            "conv2d_weight_grad {}x{}{}, {} to {}, {} pixels",
+            g.kernel[0],
+            g.kernel[1],
+            g.steps(),
+            4 * x.c4(),
+            4 * dy.c4(),
+            dy.pixels().next_power_of_two()
+        );
+        let names = First::dense(x, dy, site.device).iter().map(ToString::to_string).collect();
+        Some(Forms { key, names })
+    }
+
     fn lower(&self, l: &mut Lowering<'_>) -> Result<()> {
         let (x, dy, dw, g) = (l.input_shape(0), l.input_shape(1), l.input_shape(2), &self.geometry);
-        let depthwise = g.depthwise(x.c, dy.c);
-        let (file, rows, row_block, col_block) = match (g.groups, depthwise) {
-            (1, _) => ("conv2d_weight_grad/dense", 4 * x.c4(), x.c4().min(2), dy.c4().min(2)),
-            (_, true) => ("conv2d_weight_grad/depthwise", 1, 1, 1),
-            _ => ("conv2d_weight_grad/grouped", x.c / g.groups, 1, 1),
-        };
-        let tile = SlidingTile::of(g).filter(|_| depthwise);
-        let row_blocks = if g.groups == 1 { x.c4().div_ceil(row_block) } else { rows };
+        let first = First::chosen(g, x, dy, l);
+        let rows = if g.groups == 1 { 4 * x.c4() } else { x.c / g.groups };
         let size = Shape::new(1, g.taps(), rows, dy.c);
-        // What an invocation of a share sums, and what the shares divide among them.
-        let (invocations, parts) = match &tile {
-            Some(tile) => (dy.c4(), tile.count(dy.n, dy.h, dy.w)),
-            None => (g.taps() * row_blocks * dy.c4().div_ceil(col_block), dy.n * dy.h),
-        };
-        let shares = self.shares(invocations, parts, size.bytes() as usize);
+        let Work { variant, invocations, parts } = first.work(g, x, dy);
+        let busy = busy(l.at_site(|site| site.device.software));
+        let shares = Self::shares(busy, invocations, parts, size.bytes() as usize);
         let partial = l.scratch("partial", Shape { n: shares, ..size });
         let int = |v: usize| Word::I(v as i32);
         let mut params = vec![
@@ -108,11 +120,7 @@ impl Operator for Conv2dWeightGrad {
             ("dilation_x", int(g.dilation[1])),
             ("shares", shares.into()),
         ];
-        let mut variant =
-            tile.map_or_else(|| Variant::new(file), |t| t.variant("conv2d_weight_grad/depthwise_tile"));
-        if g.groups == 1 {
-            variant = variant.constant("ROWS", row_block as u32).constant("COLS", col_block as u32);
-        } else if !depthwise {
+        if first == First::Grouped {
             params.extend([("per_group", Word::from(rows)), ("group_out", (dy.c / g.groups).into())]);
             params.push(("groups", g.groups.into()));
         }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::{
     Act, Activation, Conv2d, Conv2dWeightGrad, Geometry,
-    conv2d::{Gather, add_channels, for_each_tap},
+    conv2d::{Epilogue, Form, Gather, Tensors, add_channels, for_each_tap},
 };
 use crate::{
     Error, Result,
-    graph::{Access, Array, Backward, Cost, FuseShapes, Lowering, Operator, Shape},
+    graph::{Access, Array, Backward, Cost, Forms, FuseShapes, Lowering, Operator, Shape, Site},
 };
 
 /// The adjoint of a convolution with `geometry`: `y = act(conv^T(x, w) + bias)`.
@@ -51,6 +51,23 @@ impl ConvTranspose2d {
             (full + self.output_padding[axis]).checked_sub(pads).filter(|v| *v > 0)
         };
         Some([along(x.h, g.pads[0] + g.pads[2], 0)?, along(x.w, g.pads[1] + g.pads[3], 1)?])
+    }
+
+    fn gather(&self, inputs: &[Shape], out: Shape) -> Gather {
+        let (x, w) = (inputs[0], inputs[1]);
+        Gather {
+            out,
+            input: x,
+            second_c4: 0,
+            geometry: self.geometry,
+            adjoint: true,
+            batched: false,
+            rows: w.w,
+            // The grouped kernel wants the input channels of a group there.
+            first_row: if self.geometry.groups > 1 { x.c / self.geometry.groups } else { self.first_row },
+            cols4: w.c4(),
+            slope: self.act.slope(),
+        }
     }
 
     fn as_conv(&self) -> Conv2d {
@@ -112,28 +129,20 @@ impl Operator for ConvTranspose2d {
         Ok(())
     }
 
+    fn forms(&self, site: &Site<'_>) -> Option<Forms> {
+        Form::forms(&self.gather(site.inputs, site.outputs[0]), site)
+    }
+
     fn lower(&self, l: &mut Lowering<'_>) -> Result<()> {
-        let (x, w, y) = (l.input_shape(0), l.input_shape(1), l.output_shape(0));
-        let gather = Gather {
-            out: y,
-            input: x,
-            second_c4: 0,
-            geometry: self.geometry,
-            adjoint: true,
-            rows: w.w,
-            // The grouped kernel wants the input channels of a group there.
-            first_row: if self.geometry.groups > 1 { x.c / self.geometry.groups } else { self.first_row },
-            cols4: w.c4(),
-            slope: self.act.slope(),
-        };
-        let mut buffers =
-            vec![Access::Write(l.output(0)), Access::Read(l.input(1)), Access::Read(l.input(0))];
+        let mut epilogue = Epilogue::default();
         if self.bias {
-            buffers.push(Access::Read(l.input(2)));
+            epilogue.add("bias", Access::Read(l.input(2)));
         }
-        let (variant, threads) = gather.kernel(x.c, ["conv_transpose2d/dense", "conv_transpose2d/grouped"]);
-        let variant = variant.feature("bias", self.bias).feature(self.act.name(), self.act != Act::Identity);
-        l.dispatch(variant, gather.params(), buffers, threads);
+        epilogue.activate(self.act);
+        let tensors = Tensors { out: l.output(0), weight: l.input(1), sources: vec![l.input(0)], epilogue };
+        let gather = l.at_site(|site| self.gather(site.inputs, site.outputs[0]));
+        let form = Form::chosen(&gather, l);
+        gather.lower(l, &tensors, form);
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Trainer;
 use crate::{
     Error, Result,
+    gpu::Choices,
     graph::Weights,
     io::weights::{self, METADATA_KEY, Tensor, TensorMap},
     optim::OptimState,
@@ -30,6 +31,9 @@ pub struct Progress {
     pub losses: (f64, u64),
     /// The resolved config, as TOML.
     pub config: String,
+    /// Forms of the kernels that the run uses, so that it goes on with the same.
+    #[serde(default)]
+    pub kernels: Choices,
     /// Numbers of the optimiser beside its tensors, by their bits: text would round them.
     pub optim: Vec<(String, u64)>,
 }

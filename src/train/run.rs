@@ -28,13 +28,14 @@ const LOOK_EVERY: usize = 8;
 /// Pictures shown in a report.
 const SHOWN: usize = 8;
 /// What a run folder holds. The config is the last to go when a run is overwritten.
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "last.safetensors",
     "best.safetensors",
     "scores.json",
     "report.html",
     "metrics.csv",
     "metrics.jsonl",
+    "kernels.json",
     "config.toml",
 ];
 
@@ -119,11 +120,15 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
         progress = checkpoint::load(&mut trainer, &last)?;
         refuse_another(&Config::from_toml(&progress.config, &[])?, config, &last)?;
         progress.config = config.to_toml()?;
+        context.choose(std::mem::take(&mut progress.kernels));
     }
     reserve_memory(context, config, &setup, &mut trainer)?;
+    progress.kernels = context.choices();
     // Nothing is touched before everything that can be refused has been looked at.
     clear(&folder, options)?;
     write_atomic(folder.join("config.toml"), progress.config.as_bytes())?;
+    let kernels = serde_json::to_vec_pretty(&progress.kernels).map_err(|e| Error::Check(e.to_string()))?;
+    write_atomic(folder.join("kernels.json"), &kernels)?;
     let log = match options.resume {
         true => RunLog::resume(&folder, progress.epoch)?,
         false => RunLog::create(&folder, false)?,

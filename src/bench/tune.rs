@@ -1,0 +1,136 @@
+//! Tuning: the forms of a program's kernels are timed on the device, and the fastest are kept.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::Ceilings;
+use crate::{
+    Result,
+    gpu::{Choices, Context, PassTime},
+    graph::{Forms, Graph, Init, Layout, Node, Plan, Session, Weights},
+};
+
+/// How a key was decided.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tuned {
+    /// What is computed.
+    pub key: String,
+    /// Milliseconds of the forms that were timed, fastest first.
+    pub times: Vec<(String, f64)>,
+}
+
+/// How much tuning may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Runs that each time is the least of.
+    pub runs: usize,
+    /// After this no further key is begun; the rest keep their guess.
+    pub limit: Duration,
+}
+
+impl Default for Effort {
+    fn default() -> Self {
+        Self { runs: 5, limit: Duration::from_secs(120) }
+    }
+}
+
+/// A form this near to the matrix product's ceiling ends the search for its key.
+const ENOUGH: f64 = 0.9;
+/// A form this much slower than the best in its first run is not run again.
+const HOPELESS: f64 = 1.5;
+
+/// Times the forms of every node of `graph` that `known` says nothing of; `say` is told of each key.
+///
+/// # Errors
+/// What the device raises; a form that does not compile or fit is left out.
+pub fn tune(
+    context: &Arc<Context>,
+    graph: &Graph,
+    known: &Choices,
+    effort: Effort,
+    mut say: impl FnMut(&str),
+) -> Result<Vec<Tuned>> {
+    let device = context.capabilities();
+    let mut open: BTreeMap<String, (&Node, Forms)> = BTreeMap::new();
+    for node in &graph.nodes {
+        if let Some(forms) = graph.forms_of(node, &device).filter(|f| known.get(&f.key).is_none()) {
+            open.entry(forms.key.clone()).or_insert((node, forms));
+        }
+    }
+    if open.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ceiling = Ceilings::matrix_product(context, 3)?.0;
+    let began = Instant::now();
+    let mut all = Vec::new();
+    for (key, (node, forms)) in open {
+        if began.elapsed() > effort.limit {
+            break;
+        }
+        say(&key);
+        let alone = alone(graph, node)?;
+        let least = graph.node_cost(node).flops as f64 / (ceiling * 1e6);
+        let times = race(context, &alone, &forms, effort.runs, least / ENOUGH)?;
+        all.push(Tuned { key, times });
+    }
+    Ok(all)
+}
+
+/// The winners.
+pub fn choices(tuned: &[Tuned]) -> Choices {
+    let first = |t: &Tuned| Some((t.key.clone(), t.times.first()?.0.clone()));
+    Choices(tuned.iter().filter_map(first).collect())
+}
+
+/// A graph of this node alone, that trains if the whole does.
+fn alone(graph: &Graph, node: &Node) -> Result<Graph> {
+    let mut alone = Graph::new();
+    let vars: Vec<_> = node.inputs.iter().map(|v| alone.input("input", graph.shape(*v))).collect();
+    let made = alone.push(node.op.clone(), &vars)?;
+    let updated = node.op.updates().into_iter().map(|i| vars[i]);
+    made.into_iter().chain(updated).for_each(|v| alone.output(v));
+    if graph.trains() {
+        let param = alone.param("trains", Layout::Vector(1), Init::Constant(0.0));
+        alone.gradient_of(param);
+    }
+    Ok(alone)
+}
+
+fn session(context: &Arc<Context>, graph: &Graph, choices: &Choices) -> Result<Session> {
+    let weights = Arc::new(Weights::new(context, graph, 0)?);
+    Session::new(Plan::with(graph, context, choices)?, &weights)
+}
+
+/// Times the forms in turn until one takes `enough` milliseconds or less; fastest first.
+fn race(
+    context: &Arc<Context>,
+    graph: &Graph,
+    forms: &Forms,
+    runs: usize,
+    enough: f64,
+) -> Result<Vec<(String, f64)>> {
+    let mut times: Vec<(String, f64)> = Vec::new();
+    for name in &forms.names {
+        let best = times.iter().map(|t| t.1).fold(f64::INFINITY, f64::min);
+        if best <= enough {
+            break;
+        }
+        let choices = Choices(BTreeMap::from([(forms.key.clone(), name.clone())]));
+        // What the device refuses, by limits or memory, is no candidate.
+        let Ok(session) = session(context, graph, &choices) else { continue };
+        let once = || -> Result<f64> { Ok(session.profile()?.iter().map(|p: &PassTime| p.ms).sum()) };
+        once()?;
+        let mut least = once()?;
+        if least < HOPELESS * best {
+            for _ in 1..runs {
+                least = least.min(once()?);
+            }
+        }
+        times.push((name.clone(), least));
+    }
+    times.sort_by(|a, b| a.1.total_cmp(&b.1));
+    Ok(times)
+}

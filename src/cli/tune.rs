@@ -1,0 +1,161 @@
+//! `gyre tune`, and the table of tuned kernels that the other commands start with.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use clap::Args;
+use indicatif::ProgressBar;
+
+use super::{ConfigFile, say};
+use crate::{
+    Result,
+    bench::{
+        Table,
+        tune::{self, Effort},
+    },
+    gpu::{Choices, Context},
+    graph::{Graph, Shape},
+    infer::predictor,
+    io::atomic::write_atomic,
+    train::{Setup, config::Config, training_graph},
+};
+
+/// Which kernels are used: for every command.
+#[derive(Debug, Args)]
+pub struct Kernels {
+    /// Takes kernels by the built-in table and rules alone: times nothing, reads and writes no cache.
+    #[arg(long, global = true)]
+    no_tune: bool,
+    /// Takes kernels by this table, as `gyre tune --save` writes it, and times nothing.
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "no_tune")]
+    kernels: Option<PathBuf>,
+}
+
+impl Kernels {
+    /// Gives the context the choices that are known.
+    ///
+    /// # Errors
+    /// A table given by name that cannot be read.
+    pub fn prepare(&self, context: &Context) -> Result<()> {
+        context.choose(Table::shipped(context)?);
+        if let Some(path) = &self.kernels {
+            context.choose(Table::load(path)?.choices);
+        } else if !self.no_tune
+            && let Some(table) = cached(context)
+        {
+            context.choose(table.choices);
+        }
+        Ok(())
+    }
+
+    /// Times what a training run is going to need and no table knows. On a software device the rules are
+    /// near enough, and timing would take longer than it saves.
+    ///
+    /// # Errors
+    /// What the device raises.
+    pub fn before_training(&self, context: &Arc<Context>, config: &Config) -> Result<()> {
+        if self.no_tune || self.kernels.is_some() || context.is_software() {
+            return Ok(());
+        }
+        tune_all(context, &graphs(config)?, &context.choices(), Effort::default())?;
+        Ok(())
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct TuneArgs {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Times what is known already, too.
+    #[arg(long)]
+    again: bool,
+    /// Runs that each time is the least of.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+    /// Seconds after which no further kernel is begun.
+    #[arg(long, default_value_t = 600)]
+    limit: u64,
+    /// Also writes the table to this file, for --kernels.
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+}
+
+/// Times the forms of every kernel that training and prediction by a config use, and keeps the fastest.
+///
+/// # Errors
+/// What config, device or disk raise.
+pub fn tune(context: &Arc<Context>, args: &TuneArgs) -> Result<u8> {
+    let graphs = graphs(&args.file.load()?)?;
+    let known = if args.again { Choices::default() } else { context.choices() };
+    let effort = Effort { runs: args.runs as usize, limit: Duration::from_secs(args.limit) };
+    let table = tune_all(context, &graphs, &known, effort)?;
+    if let Some(path) = &args.save {
+        write_atomic(path, table.to_json()?.as_bytes())?;
+    }
+    Ok(0)
+}
+
+/// The programs of a config: a training step and prediction.
+fn graphs(config: &Config) -> Result<[Graph; 2]> {
+    let setup = Setup::new(config)?;
+    let shape = |n: usize| Shape::new(n, setup.size[0], setup.size[1], setup.model.in_channels);
+    let part = config.train.batch.div_ceil(config.train.micro_batches);
+    Ok([
+        training_graph(&setup.model, &setup.loss, shape(part))?.graph,
+        predictor::graph(&setup.model, shape(config.train.batch))?.0,
+    ])
+}
+
+/// Tunes what is not in `known`, and puts it into the context and the cache.
+fn tune_all(context: &Arc<Context>, graphs: &[Graph], known: &Choices, effort: Effort) -> Result<Table> {
+    let mut table = cached(context).unwrap_or_else(|| Table::new(context));
+    let mut known = known.clone();
+    let bar = ProgressBar::new_spinner();
+    for graph in graphs {
+        let tuned = tune::tune(context, graph, &known, effort, |key| {
+            bar.set_message(format!("timing {key}"));
+            bar.tick();
+        })?;
+        for t in &tuned {
+            let times: Vec<_> = t.times.iter().map(|(form, ms)| format!("{form} {ms:.3} ms")).collect();
+            bar.suspend(|| say!("{}\n    {}", t.key, times.join("\n    ")));
+        }
+        table.add(&tuned);
+        known.extend(tune::choices(&tuned));
+    }
+    bar.finish_and_clear();
+    context.choose(table.choices.clone());
+    if let Some(folder) = folder() {
+        let path = folder.join(table.file_name());
+        let written = std::fs::create_dir_all(&folder)
+            .map_err(crate::Error::io(&folder))
+            .and_then(|()| write_atomic(&path, table.to_json()?.as_bytes()));
+        // Without the cache the next run only times again.
+        if let Err(e) = written {
+            eprintln!("warning: tuned kernels are not kept: {e}");
+        }
+    }
+    Ok(table)
+}
+
+/// Where tables are kept: `GYRE_CACHE`, or the user's cache folder.
+fn folder() -> Option<PathBuf> {
+    let given = std::env::var_os("GYRE_CACHE").filter(|v| !v.is_empty()).map(PathBuf::from);
+    given.or_else(|| dirs::cache_dir().map(|dir| dir.join("gyre"))).map(|dir| dir.join("kernels"))
+}
+
+/// This device's table, if it is there and whole.
+fn cached(context: &Context) -> Option<Table> {
+    let path = folder()?.join(Table::new(context).file_name());
+    let known = |path: &Path| path.is_file().then(|| Table::load(path));
+    match known(&path)? {
+        Ok(table) => Some(table).filter(|t| t.fits(context)),
+        Err(e) => {
+            eprintln!("warning: {e}; its kernels are timed anew");
+            None
+        }
+    }
+}
