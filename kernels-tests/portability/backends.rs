@@ -13,9 +13,15 @@ use naga::{
 /// With naga's bounds and loop checks, or trusted.
 pub const BUILDS: [bool; 2] = [false, true];
 
-/// Validates a kernel of the portable tier: nothing beyond WebGPU's core.
-pub fn validate(module: &naga::Module) -> Result<ModuleInfo, String> {
-    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+/// Whether a kernel stores buffers in half.
+pub fn is_half(kernel: &Expanded) -> bool {
+    kernel.wgsl.starts_with("enable f16;")
+}
+
+/// Validates a kernel of the portable tier: nothing beyond WebGPU's core, but for f16 where it is `half`.
+pub fn validate(module: &naga::Module, half: bool) -> Result<ModuleInfo, String> {
+    let capabilities = if half { Capabilities::SHADER_FLOAT16 } else { Capabilities::empty() };
+    let mut validator = Validator::new(ValidationFlags::all(), capabilities);
     validator.validate(module).map_err(|e| format!("{:?}", e.into_inner()))
 }
 
@@ -56,6 +62,10 @@ fn targets<T>(kernel: &Expanded, target: impl Fn(u32, Binding, u32) -> T) -> BTr
 
 /// SPIR-V 1.3, as Vulkan 1.1 takes it, with the capabilities that every such device has.
 pub fn spirv(kernel: &Expanded, info: &ModuleInfo, checked: bool) -> Result<Vec<u8>, String> {
+    let mut capabilities = vec![spv::Capability::Shader, spv::Capability::ImageQuery];
+    if is_half(kernel) {
+        capabilities.extend([spv::Capability::Float16, spv::Capability::StorageBuffer16BitAccess]);
+    }
     let options = spv::Options {
         lang_version: (1, 3),
         flags: spv::WriterFlags::DEBUG,
@@ -65,7 +75,7 @@ pub fn spirv(kernel: &Expanded, info: &ModuleInfo, checked: bool) -> Result<Vec<
             binding: i,
             binding_array_size: None,
         }),
-        capabilities: Some([spv::Capability::Shader, spv::Capability::ImageQuery].into_iter().collect()),
+        capabilities: Some(capabilities.into_iter().collect()),
         bounds_check_policies: policies(checked),
         zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
         force_loop_bounding: checked,
@@ -78,10 +88,10 @@ pub fn spirv(kernel: &Expanded, info: &ModuleInfo, checked: bool) -> Result<Vec<
     Ok(words.into_iter().flat_map(u32::to_le_bytes).collect())
 }
 
-/// HLSL for shader model 6.0; returns the name of the entry point with it.
+/// HLSL for shader model 6.0, or 6.2 where it has f16; returns the name of the entry point with it.
 pub fn hlsl(kernel: &Expanded, info: &ModuleInfo, checked: bool) -> Result<(String, String), String> {
     let options = hlsl::Options {
-        shader_model: hlsl::ShaderModel::V6_0,
+        shader_model: if is_half(kernel) { hlsl::ShaderModel::V6_2 } else { hlsl::ShaderModel::V6_0 },
         fake_missing_bindings: false,
         binding_map: targets(kernel, |_, _, register| hlsl::BindTarget {
             register,
@@ -168,5 +178,5 @@ pub fn wgsl(kernel: &Expanded, info: &ModuleInfo) -> Result<(), String> {
     let text =
         wgsl::write_string(&kernel.module, info, wgsl::WriterFlags::empty()).map_err(|e| e.to_string())?;
     let module = naga::front::wgsl::parse_str(&text).map_err(|e| e.emit_to_string(&text))?;
-    validate(&module).map(|_| ())
+    validate(&module, is_half(kernel)).map(|_| ())
 }

@@ -2,6 +2,7 @@
 //! This room knows no network: it runs [`Dispatch`]es over buffers.
 
 mod context;
+mod half;
 mod kernel;
 mod shader;
 mod timing;

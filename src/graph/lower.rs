@@ -1,6 +1,6 @@
 //! From operators to dispatches over tensors.
 
-use super::{Cost, Graph, Node, Role, Shape, Var, VarInfo};
+use super::{Cost, Graph, Node, Precision, Role, Shape, Var, VarInfo};
 use crate::{
     Result,
     gpu::{Dispatch, Variant, Word},
@@ -79,22 +79,20 @@ impl Lowering<'_> {
 
     /// A tensor that lives inside this operator only.
     pub fn scratch(&mut self, name: &str, shape: Shape) -> Var {
-        self.vars.push(VarInfo {
-            name: format!("{} {name}", self.node.op.name()),
-            shape,
-            role: Role::Scratch,
-        });
+        self.vars.push(VarInfo::new(format!("{} {name}", self.node.op.name()), shape, Role::Scratch));
         Var(self.vars.len() - 1)
     }
 
-    /// Adds a dispatch of `threads` invocations.
+    /// Adds a dispatch of `threads` invocations, in the form that suits the precision of its tensors.
     pub fn dispatch(
         &mut self,
-        variant: Variant,
+        mut variant: Variant,
         params: Vec<(&'static str, Word)>,
         buffers: Vec<Access>,
         threads: usize,
     ) {
+        let is_half = |access: &Access| self.vars[access.var().0].precision == Precision::F16;
+        variant.half = (0..buffers.len()).filter(|i| is_half(&buffers[*i])).collect();
         self.passes.push(Dispatch { variant, params, buffers, threads });
     }
 }

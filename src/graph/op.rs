@@ -67,6 +67,17 @@ pub trait Operator: Any + Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Inputs that mixed precision leaves in f32.
+    fn exact_inputs(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
+    /// Outputs that mixed precision leaves in f32, where `half` tells for each input whether it is stored in
+    /// half.
+    fn exact_outputs(&self, _half: &[bool]) -> Vec<usize> {
+        Vec::new()
+    }
+
     /// One operator that does this one and then `next`, whose input `slot` is this one's only output.
     /// Its inputs are this one's followed by the other inputs of `next`.
     fn fuse(

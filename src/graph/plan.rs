@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Cost, Graph, MemoryPlan, Pass, VarInfo, lower, memory};
-use crate::{Result, gpu::Context};
+use super::{Cost, Graph, MemoryPlan, Pass, Precision, VarInfo, lower, memory};
+use crate::{Error, Result, gpu::Context};
 
 /// Time that one submission may take by estimate; desktop drivers reset a GPU that is busy for seconds.
 const SUBMISSION_MS: f64 = 100.0;
@@ -55,8 +55,15 @@ impl Plan {
     /// Lowers `graph` for the device of `context`. Allocates nothing.
     ///
     /// # Errors
-    /// [`crate::Error::OutOfMemory`] if a single tensor passes the device's limits.
+    /// [`Error::OutOfMemory`] if a single tensor passes the device's limits, [`Error::Device`] if the graph is of
+    /// mixed precision and the device knows no f16.
     pub fn new(graph: &Graph, context: &Context) -> Result<Self> {
+        if !context.tier.f16 && graph.vars.iter().any(|v| v.precision == Precision::F16) {
+            return Err(Error::Device(format!(
+                "{} lacks f16 in shaders (the feature shader-f16), which mixed precision needs; use precision \"f32\"",
+                context.info.name
+            )));
+        }
         let (passes, vars) = lower::lower(graph, context.is_software())?;
         let limit = context.limits.max_storage_buffer_binding_size.min(context.limits.max_buffer_size);
         let memory = memory::plan(&vars, &passes, &graph.outputs, limit)?;
@@ -75,7 +82,7 @@ impl Plan {
 fn summarise(graph: &Graph, passes: &[Pass], memory: &MemoryPlan, submissions: usize) -> Summary {
     let cost = graph.cost();
     let bytes = |wanted: fn(&VarInfo) -> bool| -> u64 {
-        graph.vars.iter().filter(|v| wanted(v)).map(|v| v.shape.bytes()).sum()
+        graph.vars.iter().filter(|v| wanted(v)).map(VarInfo::bytes).sum()
     };
     use super::Role::{Gradient, Param, State};
     let parameter_bytes = bytes(|v| matches!(v.role, Param(_) | State(_)));
