@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use gyre::{
     gpu::{Context, Select},
-    ops::check::Sample,
+    ops::check::{Distance, Sample},
 };
 
 mod activation;
@@ -50,7 +50,7 @@ pub fn portable() -> &'static Arc<Context> {
     })
 }
 
-/// Outputs against the twin, on both devices.
+/// Outputs against the twin, on both devices and in half.
 pub fn forward(samples: impl IntoIterator<Item = Sample>) {
     for sample in samples {
         for device in [context(), portable()] {
@@ -58,6 +58,7 @@ pub fn forward(samples: impl IntoIterator<Item = Sample>) {
                 panic!("{e}");
             }
         }
+        in_half(|device| sample.halved().check_forward(device));
     }
 }
 
@@ -68,5 +69,15 @@ pub fn both(samples: impl IntoIterator<Item = Sample>) {
         if let Err(e) = sample.check_gradient(context()) {
             panic!("{e}");
         }
+        in_half(|device| sample.halved().check_gradient(device));
+    }
+}
+
+/// A check that needs f16 in shaders, where the device has it.
+fn in_half(check: impl Fn(&Arc<Context>) -> gyre::Result<Distance>) {
+    if !context().tier.f16 {
+        eprintln!("LEFT OUT: {} has no f16 in shaders", context().info.name);
+    } else if let Err(e) = check(context()) {
+        panic!("in half: {e}");
     }
 }

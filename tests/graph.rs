@@ -41,8 +41,9 @@ fn batch_norm_folds_into_the_convolution_at_inference() {
 
 #[test]
 fn activations_and_sums_join_batch_norm_in_training() {
-    let graph =
-        training_graph(&small(Network::R2UNet), &LossSpec::Bce, Shape::new(2, 16, 16, 1)).unwrap().graph;
+    let graph = training_graph(&small(Network::R2UNet), &LossSpec::Bce, Shape::new(2, 16, 16, 1), false)
+        .unwrap()
+        .graph;
     let plan = Plan::new(&graph, context()).unwrap();
     assert_eq!(count(&plan, "activation"), 0);
     // Twice t sums a block and one with its input: all of the forward pass joined.
@@ -94,7 +95,8 @@ fn lives(plan: &Plan) -> HashMap<usize, Vec<(usize, usize)>> {
 #[test]
 fn tensors_that_live_together_lie_apart() {
     for network in Network::ALL {
-        let graph = training_graph(&small(network), &LossSpec::Bce, Shape::new(2, 16, 16, 1)).unwrap().graph;
+        let graph =
+            training_graph(&small(network), &LossSpec::Bce, Shape::new(2, 16, 16, 1), false).unwrap().graph;
         let plan = Plan::new(&graph, context()).unwrap();
         for mut lives in lives(&plan).into_values() {
             lives.sort_unstable();
@@ -106,7 +108,7 @@ fn tensors_that_live_together_lie_apart() {
 #[test]
 fn memory_stays_near_the_least_possible() {
     let model = Model { widths: vec![8, 16, 32, 64, 128], ..Model::new(Network::R2AttUNet, 1, 1) };
-    let graph = training_graph(&model, &LossSpec::Bce, Shape::new(4, 128, 128, 1)).unwrap().graph;
+    let graph = training_graph(&model, &LossSpec::Bce, Shape::new(4, 128, 128, 1), false).unwrap().graph;
     let plan = Plan::new(&graph, context()).unwrap();
     let summary = plan.summary();
     assert!(summary.activation_bytes <= summary.activation_lower_bound * 6 / 5, "{summary:?}");
@@ -116,7 +118,7 @@ fn memory_stays_near_the_least_possible() {
 #[test]
 fn what_does_not_fit_is_refused_with_its_size() {
     let model = Model::new(Network::UNet, 1, 1);
-    let graph = training_graph(&model, &LossSpec::Bce, Shape::new(64, 1024, 1024, 1)).unwrap().graph;
+    let graph = training_graph(&model, &LossSpec::Bce, Shape::new(64, 1024, 1024, 1), false).unwrap().graph;
     match Plan::new(&graph, context()) {
         Err(Error::OutOfMemory(message)) => assert!(message.contains("64x1024x1024x128"), "{message}"),
         other => panic!("{:?}", other.map(|p| p.summary().clone())),

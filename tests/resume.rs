@@ -9,6 +9,7 @@ use std::process::Stdio;
 use std::thread::sleep;
 use std::time::Duration;
 
+use ::gyre::gpu::{Context, Select};
 use common::{files, folder, gyre, succeed};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -110,6 +111,18 @@ fn so_with_padded_batches_in_parts_and_nadam() {
         "optim.schedule=cosine",
     ];
     survives_kills(&keys, 2);
+}
+
+/// Where the device has f16.
+#[test]
+fn so_in_mixed_precision() {
+    if !Context::new(&Select::parse(None)).unwrap().tier.f16 {
+        eprintln!("LEFT OUT: no f16 in shaders");
+        return;
+    }
+    let keys =
+        ["train.checkpoint_every=1", "train.precision=mixed", "train.micro_batches=2", "optim.name=nadam"];
+    survives_kills(&keys, 5);
 }
 
 #[test]

@@ -13,9 +13,26 @@ use naga::{
 /// With naga's bounds and loop checks, or trusted.
 pub const BUILDS: [bool; 2] = [false, true];
 
-/// Validates a kernel of the portable tier: nothing beyond WebGPU's core.
-pub fn validate(module: &naga::Module) -> Result<ModuleInfo, String> {
-    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+/// Whether a kernel stores buffers in half.
+pub fn is_half(kernel: &Expanded) -> bool {
+    kernel.wgsl.starts_with("enable f16;")
+}
+
+/// Whether a kernel runs on matrix units: tier 3, for Vulkan and Metal alone.
+pub fn is_matrix(kernel: &Expanded) -> bool {
+    kernel.wgsl.contains("enable wgpu_cooperative_matrix;")
+}
+
+/// Validates a kernel: nothing beyond WebGPU's core, but for f16 and cooperative matrices where it says so.
+pub fn validate(kernel: &Expanded) -> Result<ModuleInfo, String> {
+    validate_module(&kernel.module, kernel)
+}
+
+fn validate_module(module: &naga::Module, kernel: &Expanded) -> Result<ModuleInfo, String> {
+    let mut capabilities = Capabilities::empty();
+    capabilities.set(Capabilities::SHADER_FLOAT16, is_half(kernel));
+    capabilities.set(Capabilities::COOPERATIVE_MATRIX, is_matrix(kernel));
+    let mut validator = Validator::new(ValidationFlags::all(), capabilities);
     validator.validate(module).map_err(|e| format!("{:?}", e.into_inner()))
 }
 
@@ -56,6 +73,13 @@ fn targets<T>(kernel: &Expanded, target: impl Fn(u32, Binding, u32) -> T) -> BTr
 
 /// SPIR-V 1.3, as Vulkan 1.1 takes it, with the capabilities that every such device has.
 pub fn spirv(kernel: &Expanded, info: &ModuleInfo, checked: bool) -> Result<Vec<u8>, String> {
+    let mut capabilities = vec![spv::Capability::Shader, spv::Capability::ImageQuery];
+    if is_half(kernel) {
+        capabilities.extend([spv::Capability::Float16, spv::Capability::StorageBuffer16BitAccess]);
+    }
+    if is_matrix(kernel) {
+        capabilities.extend([spv::Capability::CooperativeMatrixKHR, spv::Capability::VulkanMemoryModel]);
+    }
     let options = spv::Options {
         lang_version: (1, 3),
         flags: spv::WriterFlags::DEBUG,
@@ -65,7 +89,7 @@ pub fn spirv(kernel: &Expanded, info: &ModuleInfo, checked: bool) -> Result<Vec<
             binding: i,
             binding_array_size: None,
         }),
-        capabilities: Some([spv::Capability::Shader, spv::Capability::ImageQuery].into_iter().collect()),
+        capabilities: Some(capabilities.into_iter().collect()),
         bounds_check_policies: policies(checked),
         zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
         force_loop_bounding: checked,
@@ -78,10 +102,10 @@ pub fn spirv(kernel: &Expanded, info: &ModuleInfo, checked: bool) -> Result<Vec<
     Ok(words.into_iter().flat_map(u32::to_le_bytes).collect())
 }
 
-/// HLSL for shader model 6.0; returns the name of the entry point with it.
+/// HLSL for shader model 6.0, or 6.2 where it has f16; returns the name of the entry point with it.
 pub fn hlsl(kernel: &Expanded, info: &ModuleInfo, checked: bool) -> Result<(String, String), String> {
     let options = hlsl::Options {
-        shader_model: hlsl::ShaderModel::V6_0,
+        shader_model: if is_half(kernel) { hlsl::ShaderModel::V6_2 } else { hlsl::ShaderModel::V6_0 },
         fake_missing_bindings: false,
         binding_map: targets(kernel, |_, _, register| hlsl::BindTarget {
             register,
@@ -168,5 +192,5 @@ pub fn wgsl(kernel: &Expanded, info: &ModuleInfo) -> Result<(), String> {
     let text =
         wgsl::write_string(&kernel.module, info, wgsl::WriterFlags::empty()).map_err(|e| e.to_string())?;
     let module = naga::front::wgsl::parse_str(&text).map_err(|e| e.emit_to_string(&text))?;
-    validate(&module).map(|_| ())
+    validate_module(&module, kernel).map(|_| ())
 }

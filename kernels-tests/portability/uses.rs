@@ -7,7 +7,7 @@ use std::{
 
 use gyre::{
     bench,
-    gpu::{self, Binding, Context, Expanded, Select, Variant},
+    gpu::{self, Binding, Context, Expanded, Matrices, Select, Variant},
     graph::{Access, Graph, Plan, Shape},
     infer::{embedded, predictor},
     loss::{Link, LossOptions, LossSpec, Scope},
@@ -17,7 +17,7 @@ use gyre::{
         check::Sample,
         samples::{conv_transpose2d, conv2d, samples},
     },
-    optim::{self, Adam, Method, NAdam, OptimSpec, Sgd},
+    optim::{self, Adam, Method, NAdam, OptimSpec, Scaling, Sgd},
     train::training_graph,
 };
 use rayon::prelude::*;
@@ -64,14 +64,18 @@ pub fn kernels() -> &'static BTreeMap<Variant, Expanded> {
     })
 }
 
-/// Plans may differ between the processor and a GPU. Nothing runs here, so one adapter stands for both.
-fn devices() -> &'static [Context; 2] {
-    static DEVICES: OnceLock<[Context; 2]> = OnceLock::new();
+/// Plans may differ between the processor, a GPU, and GPUs with matrix units. Nothing runs here, so one adapter
+/// stands for all.
+fn devices() -> &'static [Context; 4] {
+    static DEVICES: OnceLock<[Context; 4]> = OnceLock::new();
     DEVICES.get_or_init(|| {
-        [wgpu::DeviceType::Cpu, wgpu::DeviceType::DiscreteGpu].map(|kind| {
+        use wgpu::DeviceType::{Cpu, DiscreteGpu, IntegratedGpu};
+        [(Cpu, None), (DiscreteGpu, None), (DiscreteGpu, Some(16)), (IntegratedGpu, Some(8))].map(|(kind, side)| {
             let mut context =
                 Context::portable(&Select::parse(None)).expect("a Vulkan, Metal or DX12 driver");
             context.info.device_type = kind;
+            context.tier.f16 = true;
+            context.matrices = side.map(|side| Matrices { side, subgroup: 32 });
             context
         })
     })
@@ -112,21 +116,28 @@ fn programs() -> Vec<(String, Graph)> {
     let mut all = Vec::new();
     for sample in samples().into_iter().chain(activations()) {
         let name = format!("{} {}", sample.op.name(), sample.label);
-        let graphs = sample.graphs().unwrap_or_else(|e| panic!("{name}: {e}"));
-        all.extend(graphs.into_iter().map(|g| (name.clone(), g)));
+        for (sample, how) in [(sample.halved(), ", in half"), (sample, "")] {
+            let graphs = sample.graphs().unwrap_or_else(|e| panic!("{name}: {e}"));
+            all.extend(graphs.into_iter().map(|g| (format!("{name}{how}"), g)));
+        }
     }
     for model in models() {
         let m = model.multiple();
         let x = Shape::new(2, 2 * m, 3 * m, model.in_channels);
         let graph = predictor::graph(&model, x).unwrap_or_else(|e| panic!("{model:?}: {e}")).0;
+        let mut half = graph.clone();
+        half.mixed();
+        all.push((format!("prediction in half by {model:?}"), half));
         all.push((format!("prediction by {model:?}"), graph));
         // The losses are the same for all widths.
         let losses = losses(model.out_channels);
         let narrow = model.widths.len() == 2;
         for loss in losses.iter().take(if narrow { losses.len() } else { 1 }) {
-            let name = format!("training of {model:?} with {loss:?}");
-            let graph = training_graph(&model, loss, x).unwrap_or_else(|e| panic!("{name}: {e}")).graph;
-            all.push((name, graph));
+            for mixed in [false, true] {
+                let name = format!("training of {model:?} with {loss:?}, mixed: {mixed}");
+                let training = training_graph(&model, loss, x, mixed);
+                all.push((name.clone(), training.unwrap_or_else(|e| panic!("{name}: {e}")).graph));
+            }
         }
     }
     all
@@ -195,7 +206,7 @@ fn losses(classes: usize) -> Vec<LossSpec> {
         .collect()
 }
 
-/// All methods, with each way of clipping.
+/// All methods, with each way of clipping, with and without loss scaling.
 fn optimisers() -> Vec<OptimSpec> {
     let momentum = Sgd { momentum: 0.9, ..Sgd::default() };
     let methods = [
@@ -207,6 +218,12 @@ fn optimisers() -> Vec<OptimSpec> {
         Method::NAdam(NAdam::default()),
     ];
     let clips = [(None, None), (Some(1.0), None), (None, Some(1.0)), (Some(1.0), Some(1.0))];
-    let of = |method| clips.map(|(clip_norm, clip_value)| OptimSpec { method, clip_norm, clip_value });
+    let scalings = [None, Some(Scaling::default())];
+    let of = |method| {
+        let clipped = move |(clip_norm, clip_value)| {
+            scalings.map(|scaling| OptimSpec { method, clip_norm, clip_value, scaling })
+        };
+        clips.into_iter().flat_map(clipped)
+    };
     methods.into_iter().flat_map(of).collect()
 }

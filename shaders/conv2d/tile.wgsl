@@ -10,6 +10,7 @@
 import package::variant::{PIXELS, CHANNELS, STEP, ROWS, COLS, THREADS};
 import package::variant::{KERNEL_H, KERNEL_W, STRIDE_Y, STRIDE_X, UP_Y, UP_X};
 import package::shared::gather::Gather;
+import package::shared::pixels::{grid, pixel};
 import package::shared::epilogue::finish;
 
 @group(0) @binding(0) var<uniform> g: Gather;
@@ -26,28 +27,6 @@ const LOADS = PIXELS * STEP / THREADS;
 
 var<workgroup> seen: array<vec4<f32>, PIXELS * STEP>;
 var<workgroup> weights: array<vec4<f32>, 4 * STEP * BLOCKS>;
-
-// Tiles are cut from one picture where weights differ, and else from one phase of all pictures.
-struct Grid { w: u32, count: u32 }
-
-fn grid() -> Grid {
-    let w = (g.out_w + UP_X - 1u) / UP_X;
-    var count = (g.out_h + UP_Y - 1u) / UP_Y * w;
-    @if(!batched) { count *= g.batch; }
-    return Grid(w, count);
-}
-
-// Picture, row and column of a pixel of the grid; x in units of the phase's steps.
-struct Pixel { n: u32, y: u32, x: u32 }
-
-fn pixel(index: u32, part: u32, w: u32) -> Pixel {
-    let line = index / w;
-    let x = index - line * w;
-    @if(batched) { return Pixel(part, line, x); }
-    let h = (g.out_h + UP_Y - 1u) / UP_Y;
-    let n = line / h;
-    return Pixel(n, line - n * h, x);
-}
 
 fn stage_weights(local: u32, tap: u32, part: u32, col: u32, c0: u32, out_c4: u32) {
     let total = g.in_c4 + g.in2_c4;
@@ -85,27 +64,24 @@ fn main(
 ) {
     let out_c4 = (g.out_c + 3u) / 4u;
     let total = g.in_c4 + g.in2_c4;
-    let grid = grid();
-    var rest = group.x + group.y * groups.x;
+    let cut = grid(g);
+    let index = group.x + group.y * groups.x;
     let col_tiles = (out_c4 + BLOCKS - 1u) / BLOCKS;
-    let col = rest % col_tiles * BLOCKS;
-    rest /= col_tiles;
-    let tiles = (grid.count + PIXELS - 1u) / PIXELS;
-    let first = rest % tiles * PIXELS;
+    let col = index % col_tiles * BLOCKS;
+    let tiles = (cut.count + PIXELS - 1u) / PIXELS;
+    let first = index / col_tiles % tiles * PIXELS;
     // Phase, or picture where each has its own weight.
-    let part = rest / tiles;
-    var parts = UP_Y * UP_X;
-    @if(batched) { parts = g.batch; }
-    if part >= parts { return; }
+    let part = index / col_tiles / tiles;
+    if part >= cut.parts { return; }
     let phase = vec2<u32>(part % UP_X, part / UP_X) * select(0u, 1u, UP_Y * UP_X > 1u);
 
     // What this invocation loads: always the same pixels.
     var origin: array<vec3<i32>, LOADS>;
     for (var i = 0u; i < LOADS; i++) {
-        let index = first + (local + i * THREADS) / STEP;
-        let at = pixel(index, part, grid.w);
+        let number = first + (local + i * THREADS) / STEP;
+        let at = pixel(g, number, part, cut.w);
         // Far outside where the grid ends.
-        let top = select(-1000000, i32(at.y * STRIDE_Y), index < grid.count);
+        let top = select(-1000000, i32(at.y * STRIDE_Y), number < cut.count);
         origin[i] = vec3<i32>(i32(at.x * STRIDE_X), top, i32(at.n));
     }
     let across = local % ACROSS;
@@ -151,11 +127,11 @@ fn main(
         }
     }
     for (var r = 0u; r < ROWS; r++) {
-        let index = first + down + r * DOWN;
-        let at = pixel(index, part, grid.w);
+        let number = first + down + r * DOWN;
+        let at = pixel(g, number, part, cut.w);
         let oy = at.y * UP_Y + phase.y;
         let ox = at.x * UP_X + phase.x;
-        if index >= grid.count || oy >= g.out_h || ox >= g.out_w { continue; }
+        if number >= cut.count || oy >= g.out_h || ox >= g.out_w { continue; }
         let to = ((at.n * g.out_h + oy) * g.out_w + ox) * out_c4;
         for (var q = 0u; q < COLS; q++) {
             let c4 = col + across + q * ACROSS;

@@ -18,6 +18,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> moment2: array<vec4<f32>>;
 @if(amsgrad) @group(0) @binding(5) var<storage, read_write> highest: array<vec4<f32>>;
 @if(clip_norm) @group(0) @binding(6) var<storage, read> clip: array<vec4<f32>>;
+// As optim/scale has it.
+@if(scaled) @group(0) @binding(7) var<storage, read> scaling: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -25,6 +27,12 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
     if i >= p.size { return; }
     let v = value[i];
     var g = gradient[i];
+    var factors = vec3<f32>(p.root, p.by_moment, p.by_gradient);
+    @if(scaled) {
+        if scaling[0].z == 0.0 { return; }
+        g *= scaling[0].z;
+        factors = scaling[2].xyz;
+    }
     @if(clip_norm) { g *= clip[0].y; }
     @if(clip_value) { g = clamp(g, vec4<f32>(-p.bound), vec4<f32>(p.bound)); }
     g = fma(vec4<f32>(p.l2), v, g);
@@ -38,7 +46,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
         highest[i] = second;
     }
     // The root of zero may be computed through an infinity; next to eps the bound is nothing.
-    let spread = fma(sqrt(max(second, vec4<f32>(1e-37))), vec4<f32>(p.root), vec4<f32>(p.eps));
-    let change = fma(vec4<f32>(p.by_gradient), g, p.by_moment * first) / spread;
+    let spread = fma(sqrt(max(second, vec4<f32>(1e-37))), vec4<f32>(factors.x), vec4<f32>(p.eps));
+    let change = fma(vec4<f32>(factors.z), g, factors.y * first) / spread;
     value[i] = v - fma(vec4<f32>(p.decay), v, change);
 }

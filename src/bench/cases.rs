@@ -6,7 +6,7 @@ use super::{Ceilings, Row, Times, session};
 use crate::{
     Result,
     gpu::Context,
-    graph::{Cost, Graph, Init, Layout, Shape, Var},
+    graph::{Cost, Graph, Init, Layout, Shape, Var, VarInfo},
     ops::{
         Act, Activation, BatchNorm, Binary, BinaryKind, Conv2d, ConvTranspose2d, Geometry, Pool, Resize, add,
     },
@@ -190,7 +190,7 @@ impl Case {
             .collect();
         session.profile()?;
         let profiles = (0..runs).map(|_| session.profile()).collect::<Result<Vec<_>>>()?;
-        let largest = graph.vars.iter().map(|v| v.shape.bytes()).max().unwrap_or(0);
+        let largest = graph.vars.iter().map(VarInfo::bytes).max().unwrap_or(0);
         let row = |kind: &str| {
             let of_kind = |i: &usize| kinds[*i] == kind;
             let count = (0..passes.len()).filter(of_kind).count();

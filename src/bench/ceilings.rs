@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Times;
 use crate::{
     Result,
-    gpu::{Context, Step, Variant, Word, time},
+    gpu::{Context, Matrices, Step, Variant, Word, time},
 };
 
 /// Sizes of the tensors that are copied, bytes.
@@ -31,6 +31,12 @@ pub struct Ceilings {
     pub copy: Vec<Copy>,
     /// f32 multiply-adds on registers, two operations each.
     pub fma: f64,
+    /// f16 multiply-adds on registers, where the device has f16.
+    #[serde(default)]
+    pub fma_half: Option<f64>,
+    /// Products of f16 matrices on matrix units, where the device has them.
+    #[serde(default)]
+    pub matrix_units: Option<f64>,
     /// Packed 8-bit dot products on registers, eight operations each.
     pub int8: f64,
     /// The best f32 matrix product.
@@ -58,9 +64,17 @@ impl Ceilings {
         let threads = if software { 1 << 12 } else { 1 << 20 };
         let (fma, dot) = (fma_params(threads), dot_params(threads));
         let (matmul, matmul_tile) = Self::matrix_product(context, runs)?;
+        let half = Variant::new("bench/fma").feature("half", true);
+        let half = context.tier.f16.then(|| register_rate(context, &half, &fma, 2 * 64, runs));
+        let matrix_units = context.matrices.map(|m| {
+            let each = 2 * 4 * u64::from(m.side).pow(3) / u64::from(m.subgroup);
+            register_rate(context, &matrix_variant(m), &fma, each, runs)
+        });
         Ok(Self {
             copy,
             fma: register_rate(context, &Variant::new("bench/fma"), &fma, 2 * 64, runs)?,
+            fma_half: half.transpose()?,
+            matrix_units: matrix_units.transpose()?,
             int8: register_rate(context, &Variant::new("bench/dot"), &dot, 8 * 16, runs)?,
             matmul,
             matmul_tile,
@@ -106,12 +120,20 @@ fn matmul_variant((rows, cols, staged): (u32, u32, bool)) -> Variant {
     Variant::new("bench/matmul").feature("staged", staged).constant("ROWS", rows).constant("COLS", cols)
 }
 
+fn matrix_variant(matrices: Matrices) -> Variant {
+    matrices.sized(Variant::new("bench/matrix"))
+}
+
 /// The kernels that measure ceilings, each with the members of its uniform.
 pub fn kernels() -> Vec<(Variant, Vec<&'static str>)> {
     let names = |params: Vec<(&'static str, Word)>| params.into_iter().map(|p| p.0).collect();
     let registers = [("bench/fma", names(fma_params(0))), ("bench/dot", names(dot_params(0)))];
+    let half = (Variant::new("bench/fma").feature("half", true), names(fma_params(0)));
+    let matrices =
+        [8, 16].map(|side| (matrix_variant(Matrices { side, subgroup: 32 }), names(fma_params(0))));
     let plain = registers.into_iter().chain([("bench/copy", vec!["size"])]);
     let plain = plain.map(|(file, params)| (Variant::new(file), params));
+    let plain = plain.chain([half]).chain(matrices);
     plain.chain(TILES.into_iter().map(|tile| (matmul_variant(tile), vec!["size"]))).collect()
 }
 

@@ -36,6 +36,8 @@ pub struct Options {
     pub runs: usize,
     /// Parts of names; a measurement is made if its group or name holds one. Empty: all.
     pub only: Vec<String>,
+    /// In which precisions whole steps are measured: mixed, or not.
+    pub mixed: Vec<bool>,
 }
 
 impl Options {
@@ -136,7 +138,7 @@ pub fn run(context: &Arc<Context>, options: &Options, mut say: impl FnMut(&str))
         kernels.extend(case.measure(context, &ceilings, options.runs)?);
     }
     let mut steps = Vec::new();
-    for step in steps::all(context).into_iter().filter(|s| options.wants("step", &s.name())) {
+    for step in steps::all(context, &options.mixed).into_iter().filter(|s| options.wants("step", &s.name())) {
         say(&step.name());
         steps.push(step.measure(context, options.runs)?);
     }

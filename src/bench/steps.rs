@@ -12,7 +12,7 @@ use crate::{
     infer::predictor,
     loss::LossSpec,
     models::{Model, Network},
-    optim::{Adam, Method, OptimSpec, Optimizer},
+    optim::{Adam, Method, OptimSpec, Optimizer, Scaling},
     train::training_graph,
 };
 
@@ -21,6 +21,7 @@ pub struct WholeStep {
     model: Model,
     x: Shape,
     train: bool,
+    mixed: bool,
 }
 
 /// What a whole step took.
@@ -46,8 +47,8 @@ pub struct StepRow {
     pub peak_bytes: u64,
 }
 
-/// Every model, in training and in inference, at a size that suits the device.
-pub fn all(context: &Context) -> Vec<WholeStep> {
+/// Every model, in training and in inference, in each precision, at a size that suits the device.
+pub fn all(context: &Context, mixed: &[bool]) -> Vec<WholeStep> {
     let (widths, size) = if context.is_software() {
         (vec![8, 16, 32, 64, 128], 128)
     } else {
@@ -55,7 +56,9 @@ pub fn all(context: &Context) -> Vec<WholeStep> {
     };
     let of = |network| {
         let model = Model { widths: widths.clone(), ..Model::new(network, 1, 1) };
-        [true, false].map(|train| WholeStep { model: model.clone(), x: Shape::new(4, size, size, 1), train })
+        let x = Shape::new(4, size, size, 1);
+        let each = [true, false].into_iter().flat_map(|train| mixed.iter().map(move |mixed| (train, *mixed)));
+        each.map(|(train, mixed)| WholeStep { model: model.clone(), x, train, mixed }).collect::<Vec<_>>()
     };
     Network::ALL.into_iter().flat_map(of).collect()
 }
@@ -66,15 +69,19 @@ impl WholeStep {
         let (first, last) = (self.model.widths.first().unwrap_or(&0), self.model.widths.last().unwrap_or(&0));
         let what = if self.train { "training step" } else { "inference" };
         let Shape { n, h, w, .. } = self.x;
-        format!("{} {first}..{last}, {n} of {h}x{w}, {what}", self.model.network.name())
+        let precision = if self.mixed { ", mixed" } else { "" };
+        format!("{} {first}..{last}, {n} of {h}x{w}, {what}{precision}", self.model.network.name())
     }
 
     fn graph(&self) -> Result<Graph> {
         if self.train {
-            training_graph(&self.model, &LossSpec::Bce, self.x).map(|t| t.graph)
-        } else {
-            predictor::graph(&self.model, self.x).map(|(graph, ..)| graph)
+            return training_graph(&self.model, &LossSpec::Bce, self.x, self.mixed).map(|t| t.graph);
         }
+        let mut graph = predictor::graph(&self.model, self.x)?.0;
+        if self.mixed {
+            graph.mixed();
+        }
+        Ok(graph)
     }
 
     /// Times the step.
@@ -83,18 +90,20 @@ impl WholeStep {
     /// What the device raises.
     pub fn measure(&self, context: &Arc<Context>, runs: usize) -> Result<StepRow> {
         let session = session(context, &self.graph()?)?;
-        let adam = OptimSpec::from(Method::Adam(Adam::default()));
+        let scaling = self.mixed.then(Scaling::default);
+        let adam = OptimSpec { scaling, ..Method::Adam(Adam::default()).into() };
         let gradients = session.gradients();
         let mut optimizer =
             gradients.map(|gradients| Optimizer::new(session.weights(), gradients, adam)).transpose()?;
         let mut once = || -> Result<f64> {
             let began = Instant::now();
-            session.submit(true, |encoder| {
+            let update = |encoder: &mut wgpu::CommandEncoder| {
                 if let Some(optimizer) = &mut optimizer {
                     // The weights stay as they are, so that all runs are alike.
                     optimizer.step(encoder, 0.0);
                 }
-            });
+            };
+            session.submit(|encoder| session.clear_gradients(encoder), update);
             context.wait()?;
             Ok(began.elapsed().as_secs_f64() * 1e3)
         };

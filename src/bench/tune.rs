@@ -90,6 +90,9 @@ fn alone(graph: &Graph, node: &Node) -> Result<Graph> {
     let mut alone = Graph::new();
     let vars: Vec<_> = node.inputs.iter().map(|v| alone.input("input", graph.shape(*v))).collect();
     let made = alone.push(node.op.clone(), &vars)?;
+    for (here, there) in vars.iter().chain(&made).zip(node.inputs.iter().chain(&node.outputs)) {
+        alone.vars[here.index()].precision = graph.vars[there.index()].precision;
+    }
     let updated = node.op.updates().into_iter().map(|i| vars[i]);
     made.into_iter().chain(updated).for_each(|v| alone.output(v));
     if graph.trains() {

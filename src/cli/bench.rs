@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
 
-use super::say;
+use super::{Precision, say};
 use crate::{
     Error, Result,
     bench::{self, Custom, Options, Report},
@@ -29,6 +29,9 @@ pub struct BenchArgs {
     /// Runs that each median is of.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
+    /// How whole steps store activations; both may be asked for. Kernels are measured in f32.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "f32")]
+    precision: Vec<Precision>,
     /// Prints JSON.
     #[arg(long)]
     json: bool,
@@ -93,7 +96,8 @@ pub fn bench(context: impl FnOnce() -> Result<Arc<Context>>, args: &BenchArgs) -
         return custom(&context, path, args);
     }
     let bar = ProgressBar::new_spinner();
-    let options = Options { runs: args.runs as usize, only: args.only.clone() };
+    let mixed = args.precision.iter().map(|p| *p == Precision::Mixed).collect();
+    let options = Options { runs: args.runs as usize, only: args.only.clone(), mixed };
     let report = bench::run(&context, &options, |what| {
         bar.set_message(what.to_string());
         bar.tick();
@@ -155,6 +159,12 @@ fn text(report: &Report) -> String {
     let _ = writeln!(out, "ceilings");
     let _ = writeln!(out, "  f32 matrix product   {:9.1} GFLOP/s  ({})", c.matmul, c.matmul_tile);
     let _ = writeln!(out, "  f32 multiply-adds    {:9.1} GFLOP/s  (registers only)", c.fma);
+    if let Some(rate) = c.fma_half {
+        let _ = writeln!(out, "  f16 multiply-adds    {rate:9.1} GFLOP/s  (registers only)");
+    }
+    if let Some(rate) = c.matrix_units {
+        let _ = writeln!(out, "  f16 matrix units     {rate:9.1} GFLOP/s  (registers only)");
+    }
     let _ = writeln!(out, "  8-bit dot products   {:9.1} GOP/s    (registers only)", c.int8);
     for copy in &c.copy {
         let _ =

@@ -15,7 +15,7 @@ use std::{
     sync::Arc,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     Result,
@@ -58,6 +58,15 @@ enum Command {
     Predict(predict::PredictArgs),
     /// Writes generated shapes with their masks to a folder.
     Shapes(run::ShapesArgs),
+}
+
+/// How activations are stored where nothing is trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Precision {
+    /// In f32.
+    F32,
+    /// In half; the device must have f16 in shaders.
+    Mixed,
 }
 
 /// A config file with overrides.

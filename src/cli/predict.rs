@@ -10,7 +10,7 @@ use std::{
 use clap::Args;
 use indicatif::ProgressBar;
 
-use super::{run::trained, say};
+use super::{Precision, run::trained, say};
 use crate::{
     Error, Result,
     data::{Picture, list_pictures},
@@ -35,6 +35,9 @@ pub struct PredictArgs {
     /// Probability from which a pixel is class 1 (binary models); without it the config's.
     #[arg(long)]
     threshold: Option<f32>,
+    /// How activations are stored.
+    #[arg(long, value_enum, default_value = "f32")]
+    precision: Precision,
     /// Replaces files that are in the way.
     #[arg(long)]
     overwrite: bool,
@@ -59,7 +62,8 @@ pub fn predict(context: &Arc<Context>, args: &PredictArgs) -> Result<u8> {
     let pictures = gather(&args.inputs)?;
     spare_files(&pictures, args)?;
     fs::create_dir_all(&args.out).map_err(Error::io(&args.out))?;
-    let predictor = Predictor::new(&setup.model, &weights, setup.size);
+    let mixed = args.precision == Precision::Mixed;
+    let predictor = Predictor::new(&setup.model, &weights, setup.size).mixed(mixed);
     let mut whole = Whole::new(predictor, setup.fit, setup.normalise.clone(), config.train.batch);
     let bar = ProgressBar::new(pictures.len() as u64);
     let mut failed = 0;

@@ -4,12 +4,13 @@ use std::{path::PathBuf, sync::Arc};
 
 use clap::{Args, ValueEnum};
 
-use super::{ConfigFile, say, tune::Kernels};
+use super::{ConfigFile, Precision, say, tune::Kernels};
 use crate::{
     Error, Result,
     data::{ShapesDataset, ShapesOptions},
     gpu::Context,
     graph::{Graph, Shape, Weights},
+    infer::Predictor,
     metrics::{Summary, Values},
     train::{self, RunOptions, Setup, config::Config},
 };
@@ -107,6 +108,9 @@ pub struct EvalArgs {
     /// Which part of the data.
     #[arg(long, value_enum, default_value = "test")]
     split: Part,
+    /// How activations are stored.
+    #[arg(long, value_enum, default_value = "f32")]
+    precision: Precision,
     /// Prints JSON.
     #[arg(long)]
     json: bool,
@@ -131,7 +135,9 @@ pub fn eval(context: &Arc<Context>, args: &EvalArgs) -> Result<u8> {
     if items.is_empty() {
         return Err(Error::Config(format!("the split has no {:?} pictures", args.split).to_lowercase()));
     }
-    let (summary, _) = train::evaluate(&weights, &setup, &*data.dataset, items, &config, 0)?;
+    let mixed = args.precision == Precision::Mixed;
+    let predictor = Predictor::new(&setup.model, &weights, setup.size).mixed(mixed);
+    let (summary, _) = train::evaluate(predictor, &setup, &*data.dataset, items, &config, 0)?;
     if args.json {
         super::print_json(&summary)?;
     } else {

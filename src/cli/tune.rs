@@ -104,7 +104,7 @@ fn graphs(config: &Config) -> Result<[Graph; 2]> {
     let shape = |n: usize| Shape::new(n, setup.size[0], setup.size[1], setup.model.in_channels);
     let part = config.train.batch.div_ceil(config.train.micro_batches);
     Ok([
-        training_graph(&setup.model, &setup.loss, shape(part))?.graph,
+        training_graph(&setup.model, &setup.loss, shape(part), setup.optim.scaling.is_some())?.graph,
         predictor::graph(&setup.model, shape(config.train.batch))?.0,
     ])
 }

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Capabilities, Choices, Kernel, Variant};
+use super::{Capabilities, Choices, Kernel, Matrices, Variant};
 use crate::{Error, Result};
 
 /// Which adapter to use.
@@ -91,6 +91,8 @@ pub struct Context {
     pub info: wgpu::AdapterInfo,
     /// What the device may use.
     pub tier: Tier,
+    /// Its matrix units, where kernels may use them; a host's device lends none.
+    pub matrices: Option<Matrices>,
     /// The device's limits.
     pub limits: wgpu::Limits,
     /// Compile shaders with bounds checks.
@@ -168,8 +170,13 @@ impl Context {
     /// [`Error::NoAdapter`] if none matches, [`Error::Device`] if the driver refuses a device.
     pub fn new(select: &Select) -> Result<Self> {
         let adapter = choose(select)?;
-        let features = Self::required_features(&adapter);
-        Self::open(&adapter, features, Self::required_limits(&adapter))
+        let mut features = Self::required_features(&adapter);
+        let matrices = Matrices::of(&adapter);
+        if matrices.is_some() {
+            features |= wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+        }
+        let context = Self::open(&adapter, features, Self::required_limits(&adapter))?;
+        Ok(Self { matrices, ..context })
     }
 
     /// Opens the adapter held to the portable tier: WebGPU's default limits and no optional feature.
@@ -181,10 +188,18 @@ impl Context {
     }
 
     fn open(adapter: &wgpu::Adapter, features: wgpu::Features, limits: wgpu::Limits) -> Result<Self> {
+        let experimental_features = if features.contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
+            // SAFETY: what the experiment asks is that its shaders are valid; those are ours, and naga checks
+            // them in the tests with the rest.
+            unsafe { wgpu::ExperimentalFeatures::enabled() }
+        } else {
+            wgpu::ExperimentalFeatures::disabled()
+        };
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("gyre"),
             required_features: features,
             required_limits: limits,
+            experimental_features,
             ..Default::default()
         });
         let (device, queue) = pollster::block_on(request).map_err(|e| Error::Device(e.to_string()))?;
@@ -205,6 +220,7 @@ impl Context {
             info: device.adapter_info(),
             tier: Tier::of(device.features()),
             limits: device.limits(),
+            matrices: None,
             checked: false,
             kernels: Mutex::default(),
             choices: Mutex::default(),
@@ -231,6 +247,7 @@ impl Context {
         Capabilities {
             software: self.is_software(),
             tier: self.tier,
+            matrices: self.matrices,
             workgroup_bytes: self.limits.max_compute_workgroup_storage_size,
             invocations: self.limits.max_compute_invocations_per_workgroup,
             tensor_bytes: self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size),

@@ -4,11 +4,12 @@
 mod capabilities;
 mod choices;
 mod context;
+mod half;
 mod kernel;
 mod shader;
 mod timing;
 
-pub use capabilities::Capabilities;
+pub use capabilities::{Capabilities, Matrices};
 pub use choices::Choices;
 pub use context::{Context, Select, Tier, adapters};
 pub use kernel::{Dispatch, Kernel, Word};

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use naga::{AddressSpace, ImageClass, ImageDimension, ScalarKind, StorageAccess, StorageFormat, TypeInner};
 use wesl::{ManglerKind, ModulePath, VirtualResolver, Wesl};
 
+use super::half;
 use crate::{Error, Result};
 
 static SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/shaders.rs"));
@@ -26,12 +27,14 @@ pub struct Variant {
     pub features: Vec<String>,
     /// Members of the module `package::variant`, as `const NAME: u32`.
     pub consts: Vec<(&'static str, u32)>,
+    /// Buffers that are stored as f16, counted from the one after the uniform; arithmetic stays in f32.
+    pub half: Vec<usize>,
 }
 
 impl Variant {
     /// The plain form of `file`.
     pub fn new(file: &'static str) -> Self {
-        Self { file, features: Vec::new(), consts: Vec::new() }
+        Self { file, features: Vec::new(), consts: Vec::new(), half: Vec::new() }
     }
 
     /// Turns feature `name` on where `on`.
@@ -50,12 +53,14 @@ impl Variant {
         self
     }
 
-    /// A readable, unique name: `conv2d/dense[bias,relu;PIXELS=8]`.
+    /// A readable, unique name: `conv2d/dense[bias,relu;PIXELS=8;half 0,2]`.
     pub fn label(&self) -> String {
         let consts: Vec<_> = self.consts.iter().map(|(k, v)| format!("{k}={v}")).collect();
-        match (self.features.is_empty(), consts.is_empty()) {
-            (true, true) => self.file.to_string(),
-            _ => format!("{}[{};{}]", self.file, self.features.join(","), consts.join(",")),
+        let half: Vec<_> = self.half.iter().map(usize::to_string).collect();
+        let half = if half.is_empty() { String::new() } else { format!(";half {}", half.join(",")) };
+        match (self.features.is_empty(), consts.is_empty(), half.is_empty()) {
+            (true, true, true) => self.file.to_string(),
+            _ => format!("{}[{};{}{half}]", self.file, self.features.join(","), consts.join(",")),
         }
     }
 }
@@ -100,8 +105,8 @@ fn module_path(name: &str) -> ModulePath {
 /// Expands `variant` to plain WGSL and reflects its bindings.
 ///
 /// # Errors
-/// [`Error::Shader`] if the file is unknown, does not compile, or has a uniform struct with members that
-/// are not 4-byte scalars.
+/// [`Error::Shader`] if the file is unknown, does not compile, has a uniform struct with members that are not
+/// 4-byte scalars, or uses a buffer in a way that half precision does not allow.
 pub fn expand(variant: &Variant) -> Result<Expanded> {
     let fail = |message: String| Error::Shader { shader: variant.label(), message };
     let mut resolver = VirtualResolver::new();
@@ -116,8 +121,12 @@ pub fn expand(variant: &Variant) -> Result<Expanded> {
     for feature in &variant.features {
         compiler.set_feature(feature, true);
     }
-    let wgsl =
-        compiler.compile(&module_path(variant.file)).map_err(|e| fail(plain(&e.to_string())))?.to_string();
+    let mut composed =
+        compiler.compile(&module_path(variant.file)).map_err(|e| fail(plain(&e.to_string())))?;
+    if !variant.half.is_empty() {
+        half::halve(&mut composed.syntax, &variant.half).map_err(fail)?;
+    }
+    let wgsl = composed.to_string();
     let module = naga::front::wgsl::parse_str(&wgsl).map_err(|e| fail(e.emit_to_string(&wgsl)))?;
     reflect(wgsl, module).map_err(fail)
 }

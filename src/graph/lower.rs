@@ -1,6 +1,6 @@
 //! From operators to dispatches over tensors.
 
-use super::{Cost, Forms, Graph, Node, Role, Shape, Site, Var, VarInfo};
+use super::{Cost, Forms, Graph, Node, Precision, Role, Shape, Site, Var, VarInfo};
 use crate::{
     Result,
     gpu::{Capabilities, Choices, Dispatch, Variant, Word},
@@ -86,22 +86,20 @@ impl Lowering<'_> {
 
     /// A tensor that lives inside this operator only.
     pub fn scratch(&mut self, name: &str, shape: Shape) -> Var {
-        self.vars.push(VarInfo {
-            name: format!("{} {name}", self.node.op.name()),
-            shape,
-            role: Role::Scratch,
-        });
+        self.vars.push(VarInfo::new(format!("{} {name}", self.node.op.name()), shape, Role::Scratch));
         Var(self.vars.len() - 1)
     }
 
-    /// Adds a dispatch of `threads` invocations.
+    /// Adds a dispatch of `threads` invocations, in the form that suits the precision of its tensors.
     pub fn dispatch(
         &mut self,
-        variant: Variant,
+        mut variant: Variant,
         params: Vec<(&'static str, Word)>,
         buffers: Vec<Access>,
         threads: usize,
     ) {
+        let is_half = |access: &Access| self.vars[access.var().0].precision == Precision::F16;
+        variant.half = (0..buffers.len()).filter(|i| is_half(&buffers[*i])).collect();
         self.passes.push(Dispatch { variant, params, buffers, threads });
     }
 }
@@ -114,7 +112,8 @@ fn at_site<T>(
     f: impl FnOnce(&Site<'_>) -> T,
 ) -> T {
     let shapes = |vars: &[Var]| vars.iter().map(|v| graph.shape(*v)).collect::<Vec<_>>();
-    f(&Site { inputs: &shapes(&node.inputs), outputs: &shapes(&node.outputs), device, trains })
+    let half = node.inputs.iter().chain(&node.outputs).any(|v| graph.vars[v.0].precision == Precision::F16);
+    f(&Site { inputs: &shapes(&node.inputs), outputs: &shapes(&node.outputs), device, half, trains })
 }
 
 /// A graph as dispatches.

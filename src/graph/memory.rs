@@ -38,12 +38,12 @@ struct Life {
 pub(super) fn plan(vars: &[VarInfo], passes: &[Pass], outputs: &[Var], limit: u64) -> Result<MemoryPlan> {
     let lives = lives(vars, passes, outputs);
     let mut order: Vec<usize> = (0..vars.len()).filter(|v| lives[*v].is_some()).collect();
-    order.sort_by_key(|v| std::cmp::Reverse(vars[*v].shape.bytes()));
+    order.sort_by_key(|v| std::cmp::Reverse(vars[*v].bytes()));
     let mut memory = MemoryPlan { slots_of: vec![None; vars.len()], ..Default::default() };
     let mut tenants: Vec<Vec<Life>> = Vec::new();
     for v in order {
         let Some(life) = lives[v] else { continue };
-        let bytes = vars[v].shape.bytes();
+        let bytes = vars[v].bytes();
         if bytes > limit {
             let VarInfo { name, shape, .. } = &vars[v];
             return Err(Error::OutOfMemory(format!(
@@ -93,8 +93,8 @@ fn lower_bound(vars: &[VarInfo], lives: &[Option<Life>], passes: usize) -> u64 {
     let mut change = vec![0i64; passes + 2];
     for (info, life) in vars.iter().zip(lives) {
         if let Some(life) = life {
-            change[life.first] += info.shape.bytes() as i64;
-            change[life.last + 1] -= info.shape.bytes() as i64;
+            change[life.first] += info.bytes() as i64;
+            change[life.last + 1] -= info.bytes() as i64;
         }
     }
     let mut now = 0;

@@ -5,6 +5,7 @@ mod autodiff;
 mod fuse;
 mod lower;
 mod memory;
+mod mixed;
 mod op;
 mod plan;
 mod session;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 pub use autodiff::{AddFn, Backward};
 pub use lower::{Access, Lowering, Pass};
 pub use memory::MemoryPlan;
+pub use mixed::Precision;
 pub use op::{Cost, Forms, FuseShapes, Operator, Site};
 pub use plan::{Plan, Summary};
 pub use session::Session;
@@ -55,7 +57,7 @@ pub enum Role {
     Scratch,
 }
 
-/// A tensor's name, shape and role.
+/// A tensor's name, shape, role and precision.
 #[derive(Clone, Debug)]
 pub struct VarInfo {
     /// For messages and profiles.
@@ -64,6 +66,23 @@ pub struct VarInfo {
     pub shape: Shape,
     /// Its role.
     pub role: Role,
+    /// How its numbers are stored.
+    pub precision: Precision,
+}
+
+impl VarInfo {
+    /// In f32.
+    pub fn new(name: impl Into<String>, shape: Shape, role: Role) -> Self {
+        Self { name: name.into(), shape, role, precision: Precision::F32 }
+    }
+
+    /// Bytes in storage.
+    pub fn bytes(&self) -> u64 {
+        match self.precision {
+            Precision::F32 => self.shape.bytes(),
+            Precision::F16 => self.shape.bytes() / 2,
+        }
+    }
 }
 
 /// An operator at its place.
@@ -100,7 +119,7 @@ impl Graph {
     }
 
     fn var(&mut self, name: impl Into<String>, shape: Shape, role: Role) -> Var {
-        self.vars.push(VarInfo { name: name.into(), shape, role });
+        self.vars.push(VarInfo::new(name, shape, role));
         Var(self.vars.len() - 1)
     }
 
@@ -242,6 +261,10 @@ impl Graph {
     /// Work and traffic of one node.
     pub fn node_cost(&self, node: &Node) -> Cost {
         let shapes = |vars: &[Var]| vars.iter().map(|v| self.shape(*v)).collect::<Vec<_>>();
-        node.op.cost(&shapes(&node.inputs), &shapes(&node.outputs))
+        let cost = node.op.cost(&shapes(&node.inputs), &shapes(&node.outputs));
+        // Operators count in f32; what is stored in half is spared once a tensor.
+        let tensors = node.inputs.iter().chain(&node.outputs).map(|v| &self.vars[v.0]);
+        let spared: u64 = tensors.map(|info| info.shape.bytes() - info.bytes()).sum();
+        Cost { bytes: cost.bytes.saturating_sub(spared), ..cost }
     }
 }

@@ -39,6 +39,8 @@ pub struct Site<'a> {
     pub outputs: &'a [Shape],
     /// The device.
     pub device: &'a Capabilities,
+    /// Some of its tensors are stored in half.
+    pub half: bool,
     /// The program computes gradients, so that forms of lesser accuracy are out of place.
     pub trains: bool,
 }
@@ -91,6 +93,17 @@ pub trait Operator: Any + Debug + Send + Sync {
 
     /// Inputs that the operator changes in place: accumulators and running statistics.
     fn updates(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
+    /// Inputs that mixed precision leaves in f32.
+    fn exact_inputs(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
+    /// Outputs that mixed precision leaves in f32, where `half` tells for each input whether it is stored in
+    /// half.
+    fn exact_outputs(&self, _half: &[bool]) -> Vec<usize> {
         Vec::new()
     }
 

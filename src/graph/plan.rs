@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use super::{
-    Cost, Graph, MemoryPlan, Pass, VarInfo,
+    Cost, Graph, MemoryPlan, Pass, Precision, VarInfo,
     lower::{self, Lowered},
     memory,
 };
 use crate::{
-    Result,
+    Error, Result,
     gpu::{Choices, Context},
 };
 
@@ -65,7 +65,8 @@ impl Plan {
     /// Allocates nothing.
     ///
     /// # Errors
-    /// [`crate::Error::OutOfMemory`] if a single tensor passes the device's limits.
+    /// [`Error::OutOfMemory`] if a single tensor passes the device's limits, [`Error::Device`] if the graph is of
+    /// mixed precision and the device knows no f16.
     pub fn new(graph: &Graph, context: &Context) -> Result<Self> {
         let plan = Self::with(graph, context, &context.choices())?;
         context.choose(plan.choices.clone());
@@ -77,6 +78,12 @@ impl Plan {
     /// # Errors
     /// As [`Self::new`].
     pub fn with(graph: &Graph, context: &Context, choices: &Choices) -> Result<Self> {
+        if !context.tier.f16 && graph.vars.iter().any(|v| v.precision == Precision::F16) {
+            return Err(Error::Device(format!(
+                "{} lacks f16 in shaders (the feature shader-f16), which mixed precision needs; use precision \"f32\"",
+                context.info.name
+            )));
+        }
         let Lowered { passes, vars, choices } = lower::lower(graph, &context.capabilities(), choices)?;
         let limit = context.capabilities().tensor_bytes;
         let memory = memory::plan(&vars, &passes, &graph.outputs, limit)?;
@@ -95,7 +102,7 @@ impl Plan {
 fn summarise(graph: &Graph, passes: &[Pass], memory: &MemoryPlan, submissions: usize) -> Summary {
     let cost = graph.cost();
     let bytes = |wanted: fn(&VarInfo) -> bool| -> u64 {
-        graph.vars.iter().filter(|v| wanted(v)).map(|v| v.shape.bytes()).sum()
+        graph.vars.iter().filter(|v| wanted(v)).map(VarInfo::bytes).sum()
     };
     use super::Role::{Gradient, Param, State};
     let parameter_bytes = bytes(|v| matches!(v.role, Param(_) | State(_)));

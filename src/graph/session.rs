@@ -90,7 +90,7 @@ impl Session {
             return Ok(wgpu::BufferBinding {
                 buffer: &self.slots[slot],
                 offset: 0,
-                size: info.shape.bytes().try_into().ok(),
+                size: info.bytes().try_into().ok(),
             });
         }
         let located = self.weights.locate(info.role, self.gradients.as_ref());
@@ -115,8 +115,8 @@ impl Session {
         self.gradients.as_ref()
     }
 
-    /// The buffer of an input or output, for a host that fills or reads it on the GPU: NHWC f32, channels
-    /// padded to four with zeros.
+    /// The buffer of an input or output, for a host that fills or reads it on the GPU: NHWC in the tensor's
+    /// precision (f32 where nothing made it half), channels padded to four with zeros.
     ///
     /// # Errors
     /// [`Error::Check`] if no pass uses the tensor.
@@ -142,8 +142,8 @@ impl Session {
             ));
         }
         let Ok(binding) = self.binding(var) else { return Ok(()) };
-        let padded = pad_channels(info.shape, data);
-        self.context.queue.write_buffer(binding.buffer, binding.offset, bytemuck::cast_slice(&padded));
+        let stored = info.precision.encode(&pad_channels(info.shape, data));
+        self.context.queue.write_buffer(binding.buffer, binding.offset, &stored);
         Ok(())
     }
 
@@ -153,7 +153,7 @@ impl Session {
     /// [`Error::Shape`] if the words do not fit.
     pub fn write_words(&self, var: Var, words: &[u32]) -> Result<()> {
         let info = &self.plan.vars[var.0];
-        if 4 * words.len() as u64 > info.shape.bytes() {
+        if 4 * words.len() as u64 > info.bytes() {
             return Err(Error::shape(&info.name, format!("wants {}, got {} words", info.shape, words.len())));
         }
         let Ok(binding) = self.binding(var) else { return Ok(()) };
@@ -175,8 +175,8 @@ impl Session {
     /// As [`Context::read`].
     pub fn read_padded(&self, var: Var) -> Result<Vec<f32>> {
         let binding = self.binding(var)?;
-        let bytes = self.context.read(binding.buffer, binding.offset, self.shape(var).bytes())?;
-        Ok(bytemuck::pod_collect_to_vec(&bytes))
+        let info = &self.plan.vars[var.0];
+        Ok(info.precision.decode(&self.context.read(binding.buffer, binding.offset, info.bytes())?))
     }
 
     /// Numbers of a parameter's gradient, in PyTorch's order.
@@ -191,7 +191,8 @@ impl Session {
     pub fn poison(&self) {
         let gradients = self.gradients.iter().flat_map(|g| &g.buffers);
         for buffer in self.slots.iter().chain(gradients) {
-            let nan = vec![0x7fc0_0000_u32; (buffer.size() / 4) as usize];
+            // Not a number as f32, and twice as f16.
+            let nan = vec![0x7fff_7fff_u32; (buffer.size() / 4) as usize];
             self.context.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&nan));
         }
     }
@@ -221,19 +222,23 @@ impl Session {
 
     /// Submits all passes, gradients cleared first; does not wait.
     pub fn run(&self) {
-        self.submit(true, |_| ());
+        self.submit(|encoder| self.clear_gradients(encoder), |_| ());
     }
 
-    /// Submits all passes; `clear` says whether gradients start from zero or go on adding, and `then`
-    /// records what is to follow in the last submission.
-    pub fn submit(&self, clear: bool, then: impl FnOnce(&mut wgpu::CommandEncoder)) {
-        let mut then = Some(then);
+    /// Submits all passes; `first` records what comes before them (as a clearing of the gradients, which else
+    /// go on adding), and `then` what is to follow in the last submission.
+    pub fn submit(
+        &self,
+        first: impl FnOnce(&mut wgpu::CommandEncoder),
+        then: impl FnOnce(&mut wgpu::CommandEncoder),
+    ) {
+        let (mut first, mut then) = (Some(first), Some(then));
         let starts = &self.plan.submissions;
         for (i, start) in starts.iter().enumerate() {
             let end = starts.get(i + 1).copied().unwrap_or(self.steps.len());
             let mut encoder = self.context.device.create_command_encoder(&Default::default());
-            if i == 0 && clear {
-                self.clear_gradients(&mut encoder);
+            if let Some(first) = first.take() {
+                first(&mut encoder);
             }
             self.record_range(&mut encoder, *start..end);
             if end == self.steps.len()

@@ -19,6 +19,7 @@ pub struct Predictor {
     model: Model,
     weights: Arc<Weights>,
     size: [usize; 2],
+    mixed: bool,
     sessions: BTreeMap<usize, Ready>,
 }
 
@@ -49,7 +50,14 @@ impl Predictor {
     /// A predictor for pictures of `size` (height, width), on weights that may go on being trained.
     pub fn new(model: &Model, weights: &Arc<Weights>, size: [usize; 2]) -> Self {
         let context = weights.context.clone();
-        Self { context, model: model.clone(), weights: weights.clone(), size, sessions: BTreeMap::new() }
+        let (model, weights, sessions) = (model.clone(), weights.clone(), BTreeMap::new());
+        Self { context, model, weights, size, mixed: false, sessions }
+    }
+
+    /// Whether activations are stored in half; those of a new predictor are not.
+    #[must_use]
+    pub fn mixed(self, mixed: bool) -> Self {
+        Self { mixed, sessions: BTreeMap::new(), ..self }
     }
 
     /// The model.
@@ -68,7 +76,10 @@ impl Predictor {
                 self.sessions.pop_first();
             }
             let shape = Shape::new(n, self.size[0], self.size[1], self.model.in_channels);
-            let (graph, x, y) = graph(&self.model, shape)?;
+            let (mut graph, x, y) = graph(&self.model, shape)?;
+            if self.mixed {
+                graph.mixed();
+            }
             let session = Session::sharing(Plan::new(&graph, &self.context)?, &self.weights, None)?;
             self.sessions.insert(n, Ready { session, x, y });
         }

@@ -58,6 +58,14 @@ impl Operator for Bce {
         Ok(())
     }
 
+    fn exact_inputs(&self) -> Vec<usize> {
+        vec![0, 1]
+    }
+
+    fn exact_outputs(&self, _: &[bool]) -> Vec<usize> {
+        vec![0, 1]
+    }
+
     fn twin(&self, inputs: &[Array]) -> Vec<Array> {
         let (x, g) = (&inputs[0], &inputs[1]);
         let count = x.shape.count() as f64;

@@ -150,6 +150,11 @@ impl Operator for Binary {
         vec![y]
     }
 
+    fn exact_inputs(&self) -> Vec<usize> {
+        // What is added to an accumulator is the gradient of a parameter.
+        if self.into { vec![1] } else { Vec::new() }
+    }
+
     fn updates(&self) -> Vec<usize> {
         if self.into { vec![0] } else { Vec::new() }
     }

@@ -1,8 +1,12 @@
 //! Comparison of an operator's kernels with its CPU twin, and of its gradient rule with finite differences.
 //! The tests and `gyre doctor` use the same.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
+use half::f16;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -79,9 +83,16 @@ pub struct Sample {
     pub constants: Vec<usize>,
     /// The operator has no gradient, or not one that differences of the twin would show.
     forward_only: bool,
-    /// Relative tolerance; the absolute one is a fifth of it times the largest number.
+    /// Tensors are stored in half.
+    half: bool,
+    /// Relative tolerance; the absolute one is a fifth of it, or in half all of it, times the largest number.
     pub rtol: f64,
 }
+
+/// Relative tolerance of results that pass through half, whose numbers are rounded by up to one part in 2048
+/// each time they are stored. A gradient by output (a sigmoid's) sees the rounding of numbers larger than its
+/// own, hence the larger absolute tolerance.
+const HALF_RTOL: f64 = 2e-3;
 
 /// A graph of one operator with its gradient.
 struct GradientGraph {
@@ -105,7 +116,8 @@ impl Sample {
             .map(|s| Array::from_fn(*s, |_, _, _, _| f64::from(rng.random_range(-2.0f32..2.0))))
             .collect();
         let (params, constants) = (Vec::new(), Vec::new());
-        Self { label, op: Arc::new(op), inputs, params, constants, forward_only: false, rtol: 1e-4 }
+        let (forward_only, half) = (false, false);
+        Self { label, op: Arc::new(op), inputs, params, constants, forward_only, half, rtol: 1e-4 }
     }
 
     /// Marks inputs as parameters.
@@ -158,6 +170,23 @@ impl Sample {
         self
     }
 
+    /// The same with all tensors in half that mixed precision may store so, within 2e-3. Inputs are rounded to
+    /// numbers that half can hold.
+    #[must_use]
+    pub fn halved(&self) -> Self {
+        let mut all = Self { half: true, rtol: self.rtol.max(HALF_RTOL), ..self.clone() };
+        for i in self.plain() {
+            keep_apart(&mut all.inputs[i].data);
+        }
+        all
+    }
+
+    /// Inputs that are neither parameters nor constants nor changed in place.
+    fn plain(&self) -> Vec<usize> {
+        let kept = [self.params.clone(), self.constants.clone(), self.op.updates()].concat();
+        (0..self.inputs.len()).filter(|i| !kept.contains(i)).collect()
+    }
+
     /// Changes the relative tolerance.
     #[must_use]
     pub fn rtol(mut self, rtol: f64) -> Self {
@@ -167,7 +196,8 @@ impl Sample {
 
     fn tolerance(&self, want: &[f64]) -> Tolerance {
         let largest = want.iter().fold(0.0f64, |m, v| m.max(v.abs()));
-        Tolerance { rtol: self.rtol, atol: (0.2 * self.rtol * largest).max(1e-7) }
+        let part = if self.half { 1.0 } else { 0.2 };
+        Tolerance { rtol: self.rtol, atol: (part * self.rtol * largest).max(1e-7) }
     }
 
     /// [`Self::check_forward`], and [`Self::check_gradient`] unless marked as forward only; returns the worse.
@@ -219,6 +249,10 @@ impl Sample {
             .map(|(i, a)| graph.input(&format!("input {i}"), a.shape))
             .collect();
         let mut results = graph.push(self.op.clone(), &vars)?;
+        if self.half {
+            let inputs: Vec<Var> = self.plain().iter().map(|i| vars[*i]).collect();
+            graph.halve(&[&inputs[..], &results[..]].concat());
+        }
         results.extend(self.op.updates().iter().map(|i| vars[*i]));
         results.iter().for_each(|v| graph.output(*v));
         Ok((graph, vars, results))
@@ -313,14 +347,17 @@ impl Sample {
         };
         let vars: Vec<Var> = (0..self.inputs.len()).map(|i| var(&mut graph, i)).collect();
         let outputs = graph.push(self.op.clone(), &vars)?;
-        let plain: Vec<usize> =
-            (0..vars.len()).filter(|i| !self.constants.contains(i) && !self.params.contains(i)).collect();
+        let plain = self.plain();
         let Some(&y) = outputs.first() else {
             return Err(Error::shape(self.op.name(), "has no output to differentiate"));
         };
         let seed = graph.input("seed", graph.shape(y));
         let wrt: Vec<Var> = plain.iter().map(|i| vars[*i]).collect();
         let grads = graph.backward(y, seed, &wrt, add)?;
+        if self.half {
+            graph.mixed();
+            graph.halve(&[&wrt[..], &[seed]].concat());
+        }
         grads.iter().flatten().for_each(|v| graph.output(*v));
         Ok(GradientGraph { graph, vars, seed, plain: plain.into_iter().zip(grads).collect() })
     }
@@ -332,7 +369,8 @@ impl Sample {
     pub fn check_gradient(&self, context: &Arc<Context>) -> Result<Distance> {
         let GradientGraph { graph, vars, seed, plain } = self.gradient_graph()?;
         let cotangent = Array::from_fn(graph.shape(seed), |n, y, x, c| {
-            ((n * 7 + y * 5 + x * 3 + c * 11) % 13) as f64 / 6.5 - 0.9
+            let v = ((n * 7 + y * 5 + x * 3 + c * 11) % 13) as f64 / 6.5 - 0.9;
+            if self.half { rounded(v) } else { v }
         });
         let seed_data: Vec<f32> = cotangent.data.iter().map(|v| *v as f32).collect();
         let params = self.params.iter().map(|i| (*i, None));
@@ -385,6 +423,25 @@ impl Sample {
                 (up - down) / (2.0 * step)
             })
             .collect()
+    }
+}
+
+/// The nearest number that half can hold.
+fn rounded(v: f64) -> f64 {
+    f16::from_f64(v).to_f64()
+}
+
+/// Rounds to numbers that half can hold, such that different ones stay different: a maximum of two equal
+/// numbers has no differences to compare with.
+fn keep_apart(data: &mut [f64]) {
+    let mut taken: HashMap<u16, f64> = HashMap::new();
+    for v in data {
+        let mut bits = f16::from_f64(*v).to_bits();
+        while taken.get(&bits).is_some_and(|other| other != v) {
+            bits += 1;
+        }
+        taken.insert(bits, *v);
+        *v = f16::from_bits(bits).to_f64();
     }
 }
 

@@ -80,15 +80,16 @@ impl Operator for Conv2dWeightGrad {
             return None;
         }
         let key = format!(
-            "conv2d_weight_grad {}x{}{}, {} to {}, {} pixels",
+            "conv2d_weight_grad {}x{}{}, {} to {}, {} pixels{}",
             g.kernel[0],
             g.kernel[1],
             g.steps(),
             4 * x.c4(),
             4 * dy.c4(),
-            dy.pixels().next_power_of_two()
+            dy.pixels().next_power_of_two(),
+            if site.half { ", half" } else { "" },
         );
-        let names = First::dense(x, dy, site.device).iter().map(ToString::to_string).collect();
+        let names = First::dense(x, dy, site).iter().map(ToString::to_string).collect();
         Some(Forms { key, names })
     }
 

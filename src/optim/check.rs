@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Adam, Method, Moments, NAdam, OptimSpec, Optimizer, Sgd};
+use super::{Adam, Method, Moments, NAdam, OptimSpec, Optimizer, Scaling, Sgd};
 use crate::{
     Error, Result,
     gpu::Context,
@@ -18,11 +18,30 @@ pub struct Twin {
     second: Vec<f64>,
     highest: Vec<f64>,
     product: f64,
+    /// Good steps in a row, and how often the scale was doubled less how often it was halved.
+    good: u32,
+    doublings: i32,
 }
 
 impl Twin {
-    /// Moves `p` and returns the norm of the gradients.
+    /// What the gradients of the next step must come multiplied by.
+    pub fn scale(&self, spec: &OptimSpec) -> f32 {
+        spec.scaling.map_or(1.0, |s| s.start) * 2f32.powi(self.doublings)
+    }
+
+    /// Moves `p` and returns the norm of the gradients, without the scale they come with.
     pub fn step(&mut self, spec: &OptimSpec, lr: f64, p: &mut [f64], gradients: &[f32]) -> f64 {
+        let unscale = 1.0 / f64::from(self.scale(spec));
+        if let Some(scaling) = spec.scaling {
+            if gradients.iter().any(|g| !g.is_finite()) {
+                (self.good, self.doublings) = (0, self.doublings - 1);
+                return f64::NAN;
+            }
+            self.good += 1;
+            if self.good == scaling.patience {
+                (self.good, self.doublings) = (0, self.doublings + 1);
+            }
+        }
         if self.t == 0 {
             for m in [&mut self.first, &mut self.second, &mut self.highest] {
                 m.resize(p.len(), 0.0);
@@ -36,8 +55,8 @@ impl Twin {
         if let Method::NAdam(n) = &spec.method {
             self.product *= mu(n, self.t);
         }
-        let norm = gradients.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
-        let scale = spec.clip_norm.map_or(1.0, |c| (c / (norm + 1e-6)).min(1.0));
+        let norm = unscale * gradients.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
+        let scale = unscale * spec.clip_norm.map_or(1.0, |c| (c / (norm + 1e-6)).min(1.0));
         for (i, (p, g)) in p.iter_mut().zip(gradients).enumerate() {
             let mut g = f64::from(*g) * scale;
             if let Some(c) = spec.clip_value {
@@ -103,10 +122,14 @@ pub fn samples() -> Vec<OptimSpec> {
     let clipped: Vec<_> = all.iter().skip(1).step_by(2).copied().collect();
     all.extend(clipped.iter().map(|s| OptimSpec { clip_norm: Some(2.0), ..*s }));
     all.extend(clipped.iter().map(|s| OptimSpec { clip_norm: Some(1e9), clip_value: Some(0.2), ..*s }));
+    let scaling = Some(Scaling { start: 1024.0, patience: 2 });
+    let scaled: Vec<_> = all.iter().map(|s| OptimSpec { scaling, ..*s }).collect();
+    all.extend(scaled);
     all
 }
 
-/// Takes a few steps on made-up gradients and compares the parameters with those of the twin.
+/// Takes a few steps on made-up gradients, some of them not finite where they are scaled, and compares the
+/// parameters and the scale with those of the twin.
 ///
 /// # Errors
 /// [`Error::Check`] if they are too far; whatever the device raises.
@@ -122,14 +145,23 @@ pub fn check(context: &Arc<Context>, spec: OptimSpec) -> Result<Distance> {
     };
     let mut twin = Twin::default();
     let mut want = parameters()?;
-    for t in 0..5 {
-        let drawn: Vec<f32> = (0..count).map(|i| ((i * 37 + t * 101) % 199) as f32 / 99.0 - 1.0).collect();
+    for t in 0..8 {
+        let scale = twin.scale(&spec);
+        let drawn = |i: usize| scale * (((i * 37 + t * 101) % 199) as f32 / 99.0 - 1.0);
+        let mut drawn: Vec<f32> = (0..count).map(drawn).collect();
+        if spec.scaling.is_some() && (3..5).contains(&t) {
+            drawn[100 * t] = if t == 3 { f32::NEG_INFINITY } else { f32::NAN };
+        }
         weights.write_like(&gradients, "p", &drawn)?;
         let lr = 0.01 / (t as f32 + 1.0);
         twin.step(&spec, f64::from(lr), &mut want, &drawn);
         let mut encoder = context.device.create_command_encoder(&Default::default());
         optimizer.step(&mut encoder, lr);
         context.queue.submit([encoder.finish()]);
+    }
+    let scale = optimizer.scaling()?.map_or(1.0, |s| s.scale);
+    if scale != twin.scale(&spec) {
+        return Err(Error::Check(format!("{spec:?}: the scale is {scale}, should be {}", twin.scale(&spec))));
     }
     let distance = Distance::between(&parameters()?, &want, Tolerance { rtol: 1e-5, atol: 2e-6 });
     context.check()?;

@@ -1,24 +1,19 @@
 //! Clipping by the norm over all gradients, without a look from the host.
 
-use super::{pass::Pass, vec4s};
+use super::pass::{Pass, Survey};
 use crate::{
     Result,
     gpu::{Context, Variant, Word},
     graph::Arenas,
 };
 
-/// Most workgroups that the squares of one arena are summed by.
-const SHARES: usize = 256;
-
-/// The kernel of an arena's sums of squares, and its parameters.
-pub(super) fn squares(size: usize, shares: usize, first: usize) -> (Variant, [(&'static str, Word); 3]) {
-    let params = [("size", size.into()), ("shares", shares.into()), ("first", first.into())];
-    (Variant::new("optim/norm"), params)
-}
+/// The kernel of an arena's sums of squares.
+pub(super) const SQUARES: &str = "optim/norm";
 
 /// The kernel of the norm and the factor, and its parameters.
-pub(super) fn norm(shares: usize, limit: f64) -> (Variant, [(&'static str, Word); 2]) {
-    (Variant::new("optim/clip"), [("shares", shares.into()), ("limit", (limit as f32).into())])
+pub(super) fn norm(shares: usize, limit: f64, scaled: bool) -> (Variant, [(&'static str, Word); 2]) {
+    let params = [("shares", shares.into()), ("limit", (limit as f32).into())];
+    (Variant::new("optim/clip").feature("scaled", scaled), params)
 }
 
 /// Measures the norm of all gradients and the factor `min(1, limit / (norm + 1e-6))`, as
@@ -30,31 +25,24 @@ pub(super) struct Clip {
 }
 
 impl Clip {
-    pub(super) fn new(context: &Context, gradients: &Arenas, limit: f64) -> Result<Self> {
-        let shares: Vec<usize> =
-            gradients.buffers.iter().map(|b| vec4s(b).div_ceil(64 * 4).clamp(1, SHARES)).collect();
-        let total: usize = shares.iter().sum();
+    /// Of gradients that come multiplied by the scale in `scaling`, if there is one.
+    pub(super) fn new(
+        context: &Context,
+        gradients: &Arenas,
+        limit: f64,
+        scaling: Option<&wgpu::Buffer>,
+    ) -> Result<Self> {
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
-        let partial = context.buffer("squares of gradients", 16 * total.max(1) as u64, usage)?;
         let outcome = context.buffer("norm of gradients", 16, usage)?;
-        let mut passes = Vec::new();
-        let mut first = 0;
-        for (gradient, shares) in gradients.buffers.iter().zip(shares) {
-            let (variant, params) = squares(vec4s(gradient), shares, first);
-            passes.push(Pass::new(context, &variant, &params, &[&partial, gradient], 64 * shares)?);
-            first += shares;
-        }
-        let (variant, params) = norm(total, limit);
-        passes.push(Pass::new(context, &variant, &params, &[&outcome, &partial], 64)?);
+        let Survey { mut passes, partial, shares } = Survey::new(context, gradients, SQUARES)?;
+        let (variant, params) = norm(shares, limit, scaling.is_some());
+        let buffers: Vec<_> = [&outcome, &partial].into_iter().chain(scaling).collect();
+        passes.push(Pass::new(context, &variant, &params, &buffers, 64)?);
         Ok(Self { passes, outcome })
     }
 
     /// The passes in order.
     pub(super) fn passes(&self) -> impl Iterator<Item = &Pass> {
         self.passes.iter()
-    }
-
-    pub(super) fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
-        self.passes.iter().for_each(|p| p.record(pass));
     }
 }

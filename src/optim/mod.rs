@@ -1,11 +1,12 @@
-//! Optimisers: the whole update of all parameters in one dispatch an arena, clipping by norm included,
-//! without a look from the host.
+//! Optimisers: the whole update of all parameters in one dispatch an arena, loss scaling and clipping by norm
+//! included, without a look from the host.
 
 mod adam;
 pub mod check;
 mod clip;
 mod nadam;
 mod pass;
+mod scaling;
 mod schedule;
 mod sgd;
 mod spec;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 pub use adam::{Adam, Moments};
 pub use nadam::NAdam;
+pub use scaling::{Scaling, ScalingState};
 pub use schedule::Schedule;
 pub use sgd::Sgd;
 pub use spec::{Method, OptimSpec, spec_from_attrs};
@@ -26,12 +28,14 @@ use crate::{
     graph::{Arenas, Weights},
 };
 use clip::Clip;
-use pass::Pass;
+use pass::{Pass, Survey};
+use scaling::Scaler;
 
 /// An optimiser with its state, bound to the parameters and gradients of one session.
 pub struct Optimizer {
     weights: Arc<Weights>,
     spec: OptimSpec,
+    scaler: Option<Scaler>,
     clip: Option<Clip>,
     /// One an arena, with its size in vec4.
     updates: Vec<(Pass, usize)>,
@@ -61,28 +65,24 @@ impl Optimizer {
             .iter()
             .map(|name| Ok((*name, weights.like_values(name)?)))
             .collect::<Result<_>>()?;
-        let clip = spec.clip_norm.map(|limit| Clip::new(context, gradients, limit)).transpose()?;
+        let scaler =
+            spec.scaling.map(|scaling| Scaler::new(context, gradients, &spec, &scaling)).transpose()?;
+        let scale = scaler.as_ref().map(|s| &s.state);
+        let clip = spec.clip_norm.map(|limit| Clip::new(context, gradients, limit, scale)).transpose()?;
         let variant = update(&spec);
-        let mut optimizer = Self {
-            weights: weights.clone(),
-            spec,
-            clip: None,
-            updates: Vec::new(),
-            moments,
-            step: 0,
-            mu_product: 1.0,
-        };
         let factors = factors(&spec, 1, 0.0, 1.0);
+        let mut updates = Vec::new();
         for (i, (value, gradient)) in values.buffers.iter().zip(&gradients.buffers).enumerate() {
             let mut buffers = vec![value, gradient];
-            buffers.extend(optimizer.moments.iter().map(|(_, arenas)| &arenas.buffers[i]));
+            buffers.extend(moments.iter().map(|(_, arenas)| &arenas.buffers[i]));
             buffers.extend(clip.as_ref().map(|c| &c.outcome));
+            buffers.extend(scale);
             let size = vec4s(value);
             let pass = Pass::new(context, &variant, &with_size(size, &factors), &buffers, size)?;
-            optimizer.updates.push((pass, size));
+            updates.push((pass, size));
         }
-        optimizer.clip = clip;
-        Ok(optimizer)
+        let weights = weights.clone();
+        Ok(Self { weights, spec, scaler, clip, updates, moments, step: 0, mu_product: 1.0 })
     }
 
     /// The settings.
@@ -90,26 +90,20 @@ impl Optimizer {
         &self.spec
     }
 
-    /// Steps taken.
+    /// Steps recorded, those that loss scaling skips too.
     pub fn steps(&self) -> u64 {
         self.step
     }
 
-    /// Records one step with learning rate `lr`: clipping, then the update.
+    /// Records one step with learning rate `lr`: scaling, clipping, then the update.
     ///
     /// The step's factors are written to the device at once, so what is recorded must be submitted before
     /// the next call; one submission holds one step.
     pub fn step(&mut self, encoder: &mut wgpu::CommandEncoder, lr: f32) {
-        let factors = self.advance(lr);
+        self.advance(lr);
         let descriptor = wgpu::ComputePassDescriptor { label: Some("optimiser"), timestamp_writes: None };
         let mut pass = encoder.begin_compute_pass(&descriptor);
-        if let Some(clip) = &self.clip {
-            clip.record(&mut pass);
-        }
-        for (update, size) in &self.updates {
-            update.set(&self.weights.context.queue, &with_size(*size, &factors));
-            update.record(&mut pass);
-        }
+        self.passes().for_each(|p| p.record(&mut pass));
     }
 
     /// Takes one step with learning rate `lr` and times each pass on the device.
@@ -117,27 +111,49 @@ impl Optimizer {
     /// # Errors
     /// What the device raises.
     pub fn profile(&mut self, lr: f32) -> Result<Vec<PassTime>> {
-        let factors = self.advance(lr);
-        let queue = &self.weights.context.queue;
-        self.updates.iter().for_each(|(update, size)| update.set(queue, &with_size(*size, &factors)));
-        let clips = self.clip.iter().flat_map(Clip::passes);
-        let passes = clips.chain(self.updates.iter().map(|(update, _)| update));
-        let steps: Vec<_> = passes.map(|pass| (pass.step(), "optim")).collect();
+        self.advance(lr);
+        let steps: Vec<_> = self.passes().map(|pass| (pass.step(), "optim")).collect();
         let times = time(&self.weights.context, &steps, |_| ())?;
         Ok(times.into_iter().map(|ms| PassTime { label: "optim".into(), ms }).collect())
     }
 
-    /// Counts a step; returns its factors.
-    fn advance(&mut self, lr: f32) -> Vec<(&'static str, Word)> {
+    /// Counts a step and sets its factors.
+    fn advance(&mut self, lr: f32) {
         self.step += 1;
         if let Method::NAdam(n) = self.spec.method {
             self.mu_product = n.product(self.step, self.mu_product);
         }
-        factors(&self.spec, self.step, f64::from(lr), self.mu_product)
+        let factors = factors(&self.spec, self.step, f64::from(lr), self.mu_product);
+        let queue = &self.weights.context.queue;
+        self.updates.iter().for_each(|(update, size)| update.set(queue, &with_size(*size, &factors)));
+        if let (Some(scaler), Some(scaling)) = (&self.scaler, &self.spec.scaling) {
+            scaler.set(queue, &self.spec, scaling, lr);
+        }
     }
 
-    /// Norm of the gradients of the last step before clipping; none where gradients are not clipped by norm.
-    /// Waits for the device.
+    /// All passes of a step, in order.
+    fn passes(&self) -> impl Iterator<Item = &Pass> {
+        let before =
+            self.scaler.iter().flat_map(Scaler::passes).chain(self.clip.iter().flat_map(Clip::passes));
+        before.chain(self.updates.iter().map(|(update, _)| update))
+    }
+
+    /// The buffer that holds, as its first f32, the scale that the next step's gradients must come multiplied
+    /// by; none without loss scaling.
+    pub fn scale_buffer(&self) -> Option<&wgpu::Buffer> {
+        self.scaler.as_ref().map(|s| &s.state)
+    }
+
+    /// How loss scaling stands; none without. Waits for the device.
+    ///
+    /// # Errors
+    /// As [`crate::gpu::Context::read`].
+    pub fn scaling(&self) -> Result<Option<ScalingState>> {
+        self.scaler.as_ref().map(|s| s.look(&self.weights.context)).transpose()
+    }
+
+    /// Norm of the gradients of the last step before clipping, without the scale of the loss; none where
+    /// gradients are not clipped by norm, no number where the step was skipped. Waits for the device.
     ///
     /// # Errors
     /// As [`crate::gpu::Context::read`].
@@ -157,10 +173,18 @@ impl Optimizer {
 pub fn kernels(spec: &OptimSpec) -> Vec<(Variant, Vec<&'static str>)> {
     let names = |params: &[(&'static str, Word)]| params.iter().map(|p| p.0).collect::<Vec<_>>();
     let mut all = vec![(update(spec), names(&with_size(0, &factors(spec, 1, 0.0, 1.0))))];
-    if let Some(limit) = spec.clip_norm {
-        let (variant, params) = clip::squares(0, 1, 0);
+    let mut survey = |file| {
+        let (variant, params) = Survey::kernel(file, 0, 1, 0);
         all.push((variant, names(&params)));
-        let (variant, params) = clip::norm(1, limit);
+    };
+    spec.scaling.iter().for_each(|_| survey(scaling::FINITE));
+    spec.clip_norm.iter().for_each(|_| survey(clip::SQUARES));
+    if let Some(scaling) = &spec.scaling {
+        let (variant, params) = scaling::advance(spec, scaling, 1, 0.0);
+        all.push((variant, names(&params)));
+    }
+    if let Some(limit) = spec.clip_norm {
+        let (variant, params) = clip::norm(1, limit, spec.scaling.is_some());
         all.push((variant, names(&params)));
     }
     all
@@ -175,7 +199,10 @@ fn update(spec: &OptimSpec) -> Variant {
         Method::Adam(a) => Variant::new("optim/adam").feature("amsgrad", a.amsgrad),
         Method::NAdam(_) => Variant::new("optim/adam"),
     };
-    variant.feature("clip_norm", spec.clip_norm.is_some()).feature("clip_value", spec.clip_value.is_some())
+    variant
+        .feature("clip_norm", spec.clip_norm.is_some())
+        .feature("clip_value", spec.clip_value.is_some())
+        .feature("scaled", spec.scaling.is_some())
 }
 
 /// Members of the update's uniform after the size; `product` is that of [`NAdam::product`].

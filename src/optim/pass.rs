@@ -1,9 +1,50 @@
 //! A kernel bound to its buffers, with parameters that may be changed between submissions.
 
+use super::vec4s;
 use crate::{
     Result,
     gpu::{Context, Step, Variant, Word},
+    graph::Arenas,
 };
+
+/// Most workgroups that one arena is looked at by.
+const SHARES: usize = 256;
+
+/// A first stage over all gradients: a vec4 of `partial` for each share of each arena.
+pub(super) struct Survey {
+    pub(super) passes: Vec<Pass>,
+    pub(super) partial: wgpu::Buffer,
+    /// Shares of all arenas.
+    pub(super) shares: usize,
+}
+
+impl Survey {
+    /// With the kernel `file`.
+    pub(super) fn new(context: &Context, gradients: &Arenas, file: &'static str) -> Result<Self> {
+        let parts: Vec<usize> =
+            gradients.buffers.iter().map(|b| vec4s(b).div_ceil(64 * 4).clamp(1, SHARES)).collect();
+        let shares: usize = parts.iter().sum();
+        let partial = context.buffer(file, 16 * shares.max(1) as u64, wgpu::BufferUsages::STORAGE)?;
+        let mut passes = Vec::new();
+        let mut first = 0;
+        for (gradient, shares) in gradients.buffers.iter().zip(parts) {
+            let (variant, params) = Self::kernel(file, vec4s(gradient), shares, first);
+            passes.push(Pass::new(context, &variant, &params, &[&partial, gradient], 64 * shares)?);
+            first += shares;
+        }
+        Ok(Self { passes, partial, shares })
+    }
+
+    /// The kernel of one arena of `size` vec4, and its parameters.
+    pub(super) fn kernel(
+        file: &'static str,
+        size: usize,
+        shares: usize,
+        first: usize,
+    ) -> (Variant, [(&'static str, Word); 3]) {
+        (Variant::new(file), [("size", size.into()), ("shares", shares.into()), ("first", first.into())])
+    }
+}
 
 pub(super) struct Pass {
     step: Step,

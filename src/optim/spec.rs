@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Adam, Moments, NAdam, Sgd};
+use super::{Adam, Moments, NAdam, Scaling, Sgd};
 use crate::{Error, Result};
 
 /// How gradients become steps.
@@ -26,6 +26,8 @@ pub struct OptimSpec {
     pub clip_norm: Option<f64>,
     /// Each number of a gradient is held to this size.
     pub clip_value: Option<f64>,
+    /// Gradients come multiplied by a scale that moves with what half precision can hold.
+    pub scaling: Option<Scaling>,
 }
 
 impl Method {
@@ -52,7 +54,7 @@ impl Method {
 
 impl From<Method> for OptimSpec {
     fn from(method: Method) -> Self {
-        Self { method, clip_norm: None, clip_value: None }
+        Self { method, clip_norm: None, clip_value: None, scaling: None }
     }
 }
 
@@ -69,6 +71,8 @@ impl OptimSpec {
         let size = |v: f64| v.is_finite() && v >= 0.0;
         let clip = [self.clip_norm, self.clip_value];
         ensure(clip.iter().flatten().all(|c| size(*c) && *c > 0.0), "clip limits above 0")?;
+        let sound = self.scaling.is_none_or(|s| s.is_sound());
+        ensure(sound, "a scale that begins at a power of two from 2^-24 to 2^32, and patience")?;
         match &self.method {
             Method::Sgd(s) => {
                 ensure(size(s.momentum) && size(s.weight_decay), "momentum and weight decay of 0 or more")?;
@@ -119,7 +123,8 @@ pub fn spec_from_attrs(name: &str, attrs: &Value) -> Option<OptimSpec> {
         }),
         _ => return None,
     };
-    Some(OptimSpec { method, clip_norm: limit("clip_grad_norm")?, clip_value: limit("clip_grad_value")? })
+    let (clip_norm, clip_value) = (limit("clip_grad_norm")?, limit("clip_grad_value")?);
+    Some(OptimSpec { clip_norm, clip_value, ..method.into() })
 }
 
 #[cfg(test)]
@@ -150,6 +155,8 @@ mod tests {
         assert!(complaint(Method::NAdam(NAdam { moments, ..Default::default() })).contains("betas"));
         let plain = OptimSpec::from(Method::Adam(Adam::default()));
         assert!(OptimSpec { clip_norm: Some(0.0), ..plain }.validate().is_err());
+        let scaling = Some(Scaling { start: 1000.0, ..Scaling::default() });
+        assert!(OptimSpec { scaling, ..plain }.validate().unwrap_err().to_string().contains("power of two"));
         assert!(plain.validate().is_ok());
     }
 }

@@ -1,6 +1,6 @@
 //! What a checkpoint keeps of an optimiser.
 
-use super::{Method, Optimizer};
+use super::{Method, Optimizer, scaling};
 use crate::{Error, Result};
 
 /// An optimiser's state, exact to the bit and independent of the device.
@@ -8,7 +8,7 @@ use crate::{Error, Result};
 pub struct OptimState {
     /// Steps taken.
     pub step: u64,
-    /// Other numbers by name (NAdam: `mu_product`). To be kept exactly, as by their bits.
+    /// Other numbers by name (NAdam's `mu_product`, how loss scaling stands). To be kept exactly, as by their bits.
     pub scalars: Vec<(String, f64)>,
     /// Moments, named `exp_avg.<parameter>` and so on as in PyTorch: f32, little-endian, in PyTorch's order.
     pub tensors: Vec<(String, Vec<u8>)>,
@@ -29,12 +29,19 @@ impl Optimizer {
                 (format!("{moment}.{name}"), data.iter().flat_map(|v| v.to_le_bytes()).collect())
             }));
         }
-        Ok(OptimState { step: self.step, scalars: self.scalars(), tensors })
+        let scalars = match (&self.scaler, self.spec.method) {
+            (Some(scaler), _) => scaler.scalars(&self.weights.context)?,
+            (None, Method::NAdam(_)) => vec![(MU_PRODUCT.to_string(), self.mu_product)],
+            _ => Vec::new(),
+        };
+        Ok(OptimState { step: self.step, scalars, tensors })
     }
 
-    fn scalars(&self) -> Vec<(String, f64)> {
-        match self.spec.method {
-            Method::NAdam(_) => vec![(MU_PRODUCT.to_string(), self.mu_product)],
+    /// Names of the numbers beside the tensors. With loss scaling the device counts the steps that are taken.
+    fn scalars(&self) -> Vec<&'static str> {
+        match (&self.scaler, self.spec.method) {
+            (Some(_), _) => scaling::kept().collect(),
+            (None, Method::NAdam(_)) => vec![MU_PRODUCT],
             _ => Vec::new(),
         }
     }
@@ -62,17 +69,21 @@ impl Optimizer {
         if writes.len() != state.tensors.len() {
             return Err(unfit("is of another method or of more parameters".into()));
         }
-        let mut mu_product = 1.0;
-        for (name, _) in self.scalars() {
+        let number = |name: &str| {
             let found = state.scalars.iter().find(|s| s.0 == name);
-            mu_product = found.ok_or_else(|| unfit(format!("lacks {name}")))?.1;
-        }
+            found.map(|s| s.1).ok_or_else(|| unfit(format!("lacks {name}")))
+        };
+        let scalars = self.scalars().into_iter().map(number).collect::<Result<Vec<_>>>()?;
         for (arenas, name, bytes) in writes {
             let (words, _) = bytes.as_chunks::<4>();
             let data: Vec<f32> = words.iter().map(|b| f32::from_le_bytes(*b)).collect();
             self.weights.write_like(arenas, name, &data)?;
         }
-        (self.step, self.mu_product) = (state.step, mu_product);
+        self.step = state.step;
+        match &self.scaler {
+            Some(scaler) => scaler.restore(&self.weights.context, &scalars),
+            None => self.mu_product = scalars.first().copied().unwrap_or(1.0),
+        }
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 pub use sections::{DataConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig};
 pub use values::{
     DataKind, Fit, GateAct, Init, LossName, LossScope, MaskCoding, ModelName, Normalise, OptimName, Partial,
-    Schedule, Size,
+    Precision, Schedule, Size,
 };
 
 use crate::{Error, Result};

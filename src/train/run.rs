@@ -16,10 +16,11 @@ use crate::{
     Error, Result,
     data::{Dataset, Fit, Loader},
     gpu::Context,
-    graph::{Plan, Shape, Weights},
+    graph::{Plan, Shape},
     infer::{Predictor, Whole, predictor},
     io::atomic::{remove_leftovers, write_atomic},
     metrics::{Confusion, Phase, Row, Summary, summarise},
+    optim::ScalingState,
     report::{PictureRow, Report},
 };
 
@@ -263,7 +264,11 @@ impl Run<'_> {
     fn close_epoch(&mut self) -> Result<()> {
         let (epoch, step) = (self.progress.epoch, self.progress.step);
         let mean = self.progress.losses.0 / self.progress.losses.1.max(1) as f64;
-        self.log.append(&Row::new(Phase::Train, epoch, step).with("loss", mean).with("lr", self.lr))?;
+        let mut row = Row::new(Phase::Train, epoch, step).with("loss", mean).with("lr", self.lr);
+        if let Some(ScalingState { scale, skipped }) = self.trainer.scaling()? {
+            row = row.with("loss_scale", f64::from(scale)).with("skipped_steps", skipped as f64);
+        }
+        self.log.append(&row)?;
         let over = step >= self.steps || epoch + 1 >= self.config.train.epochs as u64;
         let due = (epoch + 1).is_multiple_of(self.config.train.eval_every.max(1) as u64);
         let validate = !self.data.split.val.is_empty() && (due || over);
@@ -317,7 +322,11 @@ impl Run<'_> {
     }
 
     fn scores(&self, items: &[usize]) -> Result<(Summary, Vec<PictureRow>)> {
-        evaluate(self.trainer.weights(), &self.setup, &*self.data.dataset, items, self.config, 0)
+        evaluate(self.predictor(), &self.setup, &*self.data.dataset, items, self.config, 0)
+    }
+
+    fn predictor(&self) -> Predictor {
+        Predictor::new(&self.setup.model, self.trainer.weights(), self.setup.size)
     }
 
     fn finish(mut self, context: &Context, began: Instant) -> Result<Outcome> {
@@ -329,7 +338,7 @@ impl Run<'_> {
         let items = [&self.data.split.test, &self.data.split.val, &self.data.split.train];
         let items = items.into_iter().find(|s| !s.is_empty()).cloned().unwrap_or_default();
         let (scores, pictures) =
-            evaluate(self.trainer.weights(), &self.setup, &*self.data.dataset, &items, self.config, SHOWN)?;
+            evaluate(self.predictor(), &self.setup, &*self.data.dataset, &items, self.config, SHOWN)?;
         let seconds = began.elapsed().as_secs_f64();
         let outcome = Outcome { steps: self.progress.step, best: self.progress.best, scores, seconds };
         let json = serde_json::to_vec_pretty(&outcome).map_err(|e| Error::Check(format!("scores: {e}")))?;
@@ -363,14 +372,13 @@ fn headline(summary: &Summary) -> Option<f64> {
 /// # Errors
 /// What data or device raise.
 pub fn evaluate(
-    weights: &Arc<Weights>,
+    predictor: Predictor,
     setup: &Setup,
     dataset: &dyn Dataset,
     items: &[usize],
     config: &Config,
     shown: usize,
 ) -> Result<(Summary, Vec<PictureRow>)> {
-    let predictor = Predictor::new(&setup.model, weights, setup.size);
     let mut whole = Whole::new(predictor, setup.fit, setup.normalise.clone(), config.train.batch);
     let classes = setup.model.out_channels.max(2);
     let (mut confusions, mut pictures) = (Vec::new(), Vec::new());

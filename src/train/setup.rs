@@ -2,7 +2,9 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::config::{self, Config, DataConfig, DataKind, GateAct, LossName, LossScope, ModelName, OptimName};
+use super::config::{
+    self, Config, DataConfig, DataKind, GateAct, LossName, LossScope, ModelName, OptimName, Precision,
+};
 use crate::{
     Error, Result,
     data::{
@@ -13,7 +15,7 @@ use crate::{
     models::{Model, Network},
     nn::Scheme,
     ops::Act,
-    optim::{Adam, Method, Moments, NAdam, OptimSpec, Sgd},
+    optim::{Adam, Method, Moments, NAdam, OptimSpec, Scaling, Sgd},
 };
 
 /// What a config says, as objects.
@@ -247,5 +249,6 @@ fn optim(config: &Config) -> OptimSpec {
             ..Sgd::default()
         }),
     };
-    OptimSpec { clip_norm: (o.clip_norm > 0.0).then_some(o.clip_norm), ..method.into() }
+    let scaling = (config.train.precision == Precision::Mixed).then(Scaling::default);
+    OptimSpec { clip_norm: (o.clip_norm > 0.0).then_some(o.clip_norm), scaling, ..method.into() }
 }

@@ -9,8 +9,8 @@ use crate::{
     graph::{Arenas, Graph, Plan, Session, Shape, Var, Weights},
     loss::LossSpec,
     models::Model,
-    ops::add,
-    optim::{OptimSpec, OptimState, Optimizer},
+    ops::{Binary, BinaryKind, add},
+    optim::{OptimSpec, OptimState, Optimizer, Scaling, ScalingState},
 };
 
 /// A training graph with the tensors that the host touches.
@@ -23,15 +23,18 @@ pub struct TrainingGraph {
     pub y: Var,
     /// Gradient of the total by this loss: 1, or the share of a micro-batch.
     pub seed: Var,
-    /// The loss, one number.
+    /// In mixed precision, what gradients are to come multiplied by: one number.
+    pub scale: Option<Var>,
+    /// The loss, one number, without the scale.
     pub loss: Var,
 }
 
-/// Builds forward, loss and backward of `model` for pictures of shape `x`.
+/// Builds forward, loss and backward of `model` for pictures of shape `x`; in mixed precision activations and
+/// their gradients are stored in half, and gradients come multiplied by a scale.
 ///
 /// # Errors
 /// [`Error::Shape`] if the pictures do not fit the model.
-pub fn training_graph(model: &Model, loss: &LossSpec, x: Shape) -> Result<TrainingGraph> {
+pub fn training_graph(model: &Model, loss: &LossSpec, x: Shape, mixed: bool) -> Result<TrainingGraph> {
     let mut graph = Graph::new();
     let input = graph.input("picture", x);
     let y = graph.input("target", x.with_c(model.out_channels));
@@ -40,8 +43,15 @@ pub fn training_graph(model: &Model, loss: &LossSpec, x: Shape) -> Result<Traini
     graph.fuse();
     let (loss, _) = loss.build(&mut graph, logits, y)?;
     graph.output(loss);
-    graph.backward(loss, seed, &[], add)?;
-    Ok(TrainingGraph { graph, x: input, y, seed, loss })
+    if !mixed {
+        graph.backward(loss, seed, &[], add)?;
+        return Ok(TrainingGraph { graph, x: input, y, seed, scale: None, loss });
+    }
+    let scale = graph.input("loss scale", Shape::SCALAR);
+    let scaled = graph.apply(Binary::new(BinaryKind::Mul), &[seed, scale])?;
+    graph.backward(loss, scaled, &[], add)?;
+    graph.mixed();
+    Ok(TrainingGraph { graph, x: input, y, seed, scale: Some(scale), loss })
 }
 
 /// One plan of a training step.
@@ -50,10 +60,12 @@ struct Step {
     x: Var,
     y: Var,
     seed: Var,
+    scale: Option<Var>,
     loss: Var,
 }
 
-/// Trains a model: forward, loss, backward and the optimiser's update, batch after batch.
+/// Trains a model: forward, loss, backward and the optimiser's update, batch after batch; in mixed precision
+/// where the optimiser has loss scaling.
 pub struct Trainer {
     context: Arc<Context>,
     weights: Arc<Weights>,
@@ -129,10 +141,12 @@ impl Trainer {
             return Ok(());
         }
         let shape = Shape::new(n, self.size[0], self.size[1], self.model.in_channels);
-        let TrainingGraph { graph, x, y, seed, loss } = training_graph(&self.model, &self.loss, shape)?;
+        let mixed = self.optimizer.spec().scaling.is_some();
+        let TrainingGraph { graph, x, y, seed, scale, loss } =
+            training_graph(&self.model, &self.loss, shape, mixed)?;
         let plan = Plan::new(&graph, &self.context)?;
         let session = Session::sharing(plan, &self.weights, Some(self.gradients.clone()))?;
-        self.steps.insert(n, Step { session, x, y, seed, loss });
+        self.steps.insert(n, Step { session, x, y, seed, scale, loss });
         Ok(())
     }
 
@@ -163,9 +177,19 @@ impl Trainer {
             step.session.write(step.y, &target)?;
             step.session.write(step.seed, &[share])?;
             let loss = step.session.buffer(step.loss)?;
+            let scale = step.scale.map(|v| step.session.buffer(v)).transpose()?;
+            let scale = self.optimizer.scale_buffer().cloned().zip(scale);
             let last = start + count == n;
             let (log, optimizer) = (&mut self.log, &mut self.optimizer);
-            step.session.submit(start == 0, |encoder| {
+            let begin = |encoder: &mut wgpu::CommandEncoder| {
+                if start == 0 {
+                    step.session.clear_gradients(encoder);
+                }
+                if let Some((from, to)) = scale {
+                    encoder.copy_buffer_to_buffer(&from, 0, to.buffer, to.offset, 4);
+                }
+            };
+            step.session.submit(begin, |encoder| {
                 log.record(encoder, loss.buffer, loss.offset, share, last);
                 if last {
                     optimizer.step(encoder, lr);
@@ -178,17 +202,36 @@ impl Trainer {
     /// Losses of the steps since the last call, oldest first; waits for them.
     ///
     /// # Errors
-    /// [`Error::Diverged`] if one is not finite, and what the device raises.
+    /// [`Error::Diverged`] if one is not finite, or if no scale is small enough for the gradients; what the
+    /// device raises.
     pub fn losses(&mut self) -> Result<Vec<f32>> {
         let losses = self.log.drain(&self.context)?;
-        match losses.iter().position(|l| !l.is_finite()) {
-            Some(i) => Err(Error::Diverged(format!(
-                "the loss became {} {} steps ago; try a smaller learning rate or gradient clipping",
+        let scaling = self.scaling()?;
+        if let Some(i) = losses.iter().position(|l| !l.is_finite()) {
+            let half = if scaling.is_some() { ", or f32 instead of mixed precision" } else { "" };
+            return Err(Error::Diverged(format!(
+                "the loss became {} {} steps ago; try a smaller learning rate or gradient clipping{half}",
                 losses[i],
                 losses.len() - i
-            ))),
-            None => Ok(losses),
+            )));
         }
+        match scaling {
+            Some(ScalingState { scale, skipped }) if scale <= Scaling::LEAST => {
+                Err(Error::Diverged(format!(
+                    "gradients are not finite even where the loss is scaled by {scale}, {skipped} steps were skipped; \
+                 try f32 instead of mixed precision"
+                )))
+            }
+            _ => Ok(losses),
+        }
+    }
+
+    /// How loss scaling stands; none in f32. Waits for the device.
+    ///
+    /// # Errors
+    /// What the device raises.
+    pub fn scaling(&self) -> Result<Option<ScalingState>> {
+        self.optimizer.scaling()
     }
 
     /// Steps whose losses have not been asked for; at most 1024 micro-batches can wait.

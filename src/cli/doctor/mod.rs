@@ -100,18 +100,22 @@ pub fn doctor(select: &Select, args: &DoctorArgs) -> Result<u8> {
     Ok(u8::from(failed > 0 || (args.no_skip && skipped > 0)))
 }
 
-/// Every operator and loss on awkward shapes, against its CPU twin and finite differences; every optimiser
-/// and the kernels of textures against twins of their own.
+/// Every operator and loss on awkward shapes, against its CPU twin and finite differences, with storage in
+/// half too where the device knows it; every optimiser and the kernels of textures against twins of their own.
 fn built_in(context: &Arc<Context>, args: &DoctorArgs) -> Vec<Verdict> {
     let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|n| n == name);
     let mut verdicts = Vec::new();
     for sample in samples::samples().iter().chain(&loss::samples::samples()).filter(|s| wanted(s.op.name())) {
-        let mut run = |kind: &str, result: Result<Distance>| {
-            verdicts.push(verdict(kind, sample.op.name(), &sample.label, sample.rtol, result));
+        let mut run = |kind: &str, rtol: f64, result: Result<Distance>| {
+            verdicts.push(verdict(kind, sample.op.name(), &sample.label, rtol, result));
         };
-        run("kernel", sample.check_forward(context));
+        run("kernel", sample.rtol, sample.check_forward(context));
         if sample.has_gradient() {
-            run("gradient", sample.check_gradient(context));
+            run("gradient", sample.rtol, sample.check_gradient(context));
+        }
+        if context.tier.f16 {
+            let half = sample.halved();
+            run("half", half.rtol, half.check(context));
         }
     }
     for spec in optim::check::samples().into_iter().filter(|s| wanted(s.method.name())) {

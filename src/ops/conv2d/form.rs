@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Gather, winograd};
 use crate::{
-    gpu::{Capabilities, Variant},
+    gpu::{Capabilities, Matrices, Variant},
     graph::{Forms, Lowering, Shape, Site},
 };
 
@@ -70,6 +70,8 @@ pub(in crate::ops) enum Product {
     Rows { pixels: u32, cols: u32 },
     /// Through workgroup memory.
     Tile(Tile),
+    /// On matrix units, in f16.
+    Matrix(Matrices),
 }
 
 impl fmt::Display for Product {
@@ -77,6 +79,7 @@ impl fmt::Display for Product {
         match self {
             Self::Rows { pixels, cols } => write!(f, "rows {pixels}x{}", 4 * cols),
             Self::Tile(t) => write!(f, "tile {}x{}x{}", t.pixels, t.channels, 4 * t.step),
+            Self::Matrix(m) => write!(f, "matrix {}", m.side),
         }
     }
 }
@@ -102,9 +105,12 @@ impl fmt::Display for Form {
 impl Form {
     /// The forms of a convolution on a device, the best guess first. Minimal filtering with larger tiles
     /// loses digits, so programs that train do without.
-    pub fn candidates(gather: &Gather, device: &Capabilities, trains: bool) -> Vec<Self> {
-        let g = &gather.geometry;
-        let direct = products(gather, device).into_iter().map(|product| Self { winograd: None, product });
+    pub fn candidates(gather: &Gather, site: &Site<'_>) -> Vec<Self> {
+        let (g, device, trains) = (&gather.geometry, site.device, site.trains);
+        // Factors in f16 are for those who asked for it.
+        let matrices = device.matrices.filter(|_| site.half).map(Product::Matrix);
+        let direct = matrices.into_iter().chain(products(gather, device));
+        let direct = direct.map(|product| Self { winograd: None, product });
         let fits = g.kernel == [3, 3] && g.stride == [1, 1] && g.dilation == [1, 1];
         if !fits || gather.out.h < 2 || gather.out.w < 2 {
             return direct.collect();
@@ -138,7 +144,7 @@ impl Form {
             second => format!("{}+{}", 4 * gather.input.c4(), 4 * second),
         };
         let key = format!(
-            "{} {}x{}{}, {sources} to {}, {} pixels{}",
+            "{} {}x{}{}, {sources} to {}, {} pixels{}{}",
             if gather.adjoint { "conv_transpose2d" } else { "conv2d" },
             g.kernel[0],
             g.kernel[1],
@@ -147,14 +153,15 @@ impl Form {
             // Neighbouring sizes share a choice.
             (n * h * w).next_power_of_two(),
             if site.trains { ", training" } else { "" },
+            if site.half { ", half" } else { "" },
         );
-        let names = Self::candidates(gather, site.device, site.trains).iter().map(Self::to_string).collect();
+        let names = Self::candidates(gather, site).iter().map(Self::to_string).collect();
         Some(Forms { key, names })
     }
 
     /// The form that was chosen for the operator being lowered.
     pub fn chosen(gather: &Gather, l: &Lowering<'_>) -> Self {
-        let candidates = l.at_site(|site| Self::candidates(gather, site.device, site.trains));
+        let candidates = l.at_site(|site| Self::candidates(gather, site));
         let chosen = candidates.iter().find(|c| l.form() == Some(&c.to_string()));
         *chosen.unwrap_or(&candidates[0])
     }

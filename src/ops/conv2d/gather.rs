@@ -112,6 +112,17 @@ impl Gather {
         self.out.n * self.out.h * up * self.out.w.div_ceil(up).div_ceil(pixels)
     }
 
+    /// Tiles of workgroups, each of one phase or, where weights differ, of one picture.
+    fn tiles(&self, pixels: u32, channels: u32) -> usize {
+        let [up_y, up_x] = self.up();
+        let picture = self.out.h.div_ceil(up_y) * self.out.w.div_ceil(up_x);
+        let (parts, all) = match self.batched {
+            true => (self.out.n, picture),
+            false => (up_y * up_x, self.out.n * picture),
+        };
+        parts * all.div_ceil(pixels as usize) * (4 * self.out.c4()).div_ceil(channels as usize)
+    }
+
     /// The kernel of a grouped convolution and its invocations. A depthwise weight is its own transpose,
     /// so both directions share that form.
     fn grouped(&self, channels: usize) -> (Variant, usize) {
@@ -143,17 +154,14 @@ impl Gather {
                 (variant, self.strips(pixels as usize) * out_c4.div_ceil(cols as usize))
             }
             Product::Tile(tile) => {
-                let [up_y, up_x] = self.up();
-                let picture = self.out.h.div_ceil(up_y) * self.out.w.div_ceil(up_x);
-                let (parts, pixels) = match self.batched {
-                    true => (self.out.n, picture),
-                    false => (up_y * up_x, self.out.n * picture),
-                };
-                let tiles = parts
-                    * pixels.div_ceil(tile.pixels as usize)
-                    * (4 * out_c4).div_ceil(tile.channels as usize);
                 let variant = tile.sized(self.baked("conv2d/tile")).feature("adjoint", self.adjoint);
-                (variant, tiles * tile.threads() as usize)
+                (variant, self.tiles(tile.pixels, tile.channels) * tile.threads() as usize)
+            }
+            Product::Matrix(matrices) => {
+                let variant = self.baked("conv2d/matrix").constant("STEP", 8);
+                let variant = matrices.sized(variant).feature("adjoint", self.adjoint);
+                let side = 4 * matrices.side;
+                (variant, self.tiles(side, side) * 4 * matrices.subgroup as usize)
             }
         }
     }

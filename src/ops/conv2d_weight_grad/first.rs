@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::Geometry;
 use crate::{
-    gpu::{Capabilities, Variant},
-    graph::{Lowering, Shape},
+    gpu::{Capabilities, Matrices, Variant},
+    graph::{Lowering, Shape, Site},
     ops::conv2d::SlidingTile,
 };
 
@@ -16,6 +16,8 @@ pub(super) enum First {
     Rows { rows: u32, cols: u32 },
     /// Dense, through workgroup memory.
     Tile(Tile),
+    /// Dense, on matrix units in f16.
+    Matrix(Matrices),
     /// Groups of several channels.
     Grouped,
     /// Every channel by itself.
@@ -43,6 +45,9 @@ const TILES: [Tile; 3] = [
     Tile { inputs: 32, outputs: 32, step: 32, rows: 1, cols: 1 },
 ];
 
+/// Pixels that the form on matrix units stages at once.
+const MATRIX_STEP: u32 = 32;
+
 impl Tile {
     const fn threads(&self) -> u32 {
         self.inputs / (4 * self.rows) * (self.outputs / (4 * self.cols))
@@ -59,6 +64,7 @@ impl fmt::Display for First {
         match self {
             Self::Rows { rows, cols } => write!(f, "rows {}x{}", 4 * rows, 4 * cols),
             Self::Tile(t) => write!(f, "tile {}x{}x{}", t.inputs, t.outputs, t.step),
+            Self::Matrix(m) => write!(f, "matrix {}", m.side),
             Self::Grouped => write!(f, "grouped"),
             Self::Depthwise => write!(f, "depthwise"),
         }
@@ -76,7 +82,8 @@ pub(super) struct Work {
 
 impl First {
     /// The dense forms on a device, the best guess first.
-    pub fn dense(x: Shape, dy: Shape, device: &Capabilities) -> Vec<Self> {
+    pub fn dense(x: Shape, dy: Shape, site: &Site<'_>) -> Vec<Self> {
+        let device = site.device;
         let most = [x, dy].map(|s| s.c4().min(2) as u32);
         let sizes = [[2, 2], [1, 2], [2, 1], [1, 1]].into_iter();
         let sizes = sizes.filter(|[r, c]| *r <= most[0] && *c <= most[1]);
@@ -86,7 +93,9 @@ impl First {
         let channels = 4 * x.c4().min(dy.c4()) as u32;
         let wide = |t: &&Tile| t.fits(device) && t.outputs < 2 * channels.max(32);
         let tiles: Vec<_> = TILES.iter().filter(wide).map(|t| Self::Tile(*t)).collect();
-        if device.software { [rows, tiles].concat() } else { [tiles, rows].concat() }
+        // Factors in f16 are for those who asked for it.
+        let matrices = device.matrices.filter(|_| site.half).map(Self::Matrix).into_iter();
+        if device.software { [rows, tiles].concat() } else { matrices.chain(tiles).chain(rows).collect() }
     }
 
     /// The form that was chosen for the operator being lowered.
@@ -94,7 +103,7 @@ impl First {
         if g.groups > 1 {
             return if g.depthwise(x.c, dy.c) { Self::Depthwise } else { Self::Grouped };
         }
-        let forms = l.at_site(|site| Self::dense(x, dy, site.device));
+        let forms = l.at_site(|site| Self::dense(x, dy, site));
         *forms.iter().find(|f| l.form() == Some(&f.to_string())).unwrap_or(&forms[0])
     }
 
@@ -120,6 +129,16 @@ impl First {
                     .map(|(s, channels)| (4 * s.c4()).div_ceil(channels as usize));
                 let invocations = g.taps() * high * wide * t.threads() as usize;
                 Work { variant, invocations, parts: dy.pixels().div_ceil(t.step as usize) }
+            }
+            Self::Matrix(m) => {
+                let variant = Variant::new("conv2d_weight_grad/matrix").constant("STEP", MATRIX_STEP);
+                let side = 4 * m.side as usize;
+                let [high, wide] = [x, dy].map(|s| (4 * s.c4()).div_ceil(side));
+                Work {
+                    variant: m.sized(variant),
+                    invocations: g.taps() * high * wide * 4 * m.subgroup as usize,
+                    parts: dy.pixels().div_ceil(MATRIX_STEP as usize),
+                }
             }
             Self::Grouped => {
                 let variant = Variant::new("conv2d_weight_grad/grouped");

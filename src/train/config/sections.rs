@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Key;
 use super::values::{
     DataKind, Fit, GateAct, Init, Kind, LossName, LossScope, MaskCoding, ModelName, Normalise, OptimName,
-    Partial, Schedule, Size, as_toml, take,
+    Partial, Precision, Schedule, Size, as_toml, take,
 };
 
 /// Declares a section: a struct with a default, and what reading and explaining need.
@@ -199,6 +199,12 @@ section! {
         /// What happens to the last batch of an epoch if it is not full: dropped, or padded (padding counts
         /// nowhere).
         partial: Partial = Partial::Drop;
+        /// How training stores numbers: f32, or mixed, with activations and their gradients in half (11 bits of
+        /// precision), which takes about half the memory and needs a device with f16 in shaders. Weights,
+        /// statistics, losses and the optimiser stay in f32; gradients are scaled by 65536 at first, by half
+        /// as much after a step in which they overflow, which is skipped, and by twice as much after 2000 good
+        /// steps.
+        precision: Precision = Precision::F32;
         /// Everything random follows from it.
         seed: u64 = 0;
         /// Epochs from one validation to the next.

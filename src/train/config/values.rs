@@ -186,6 +186,15 @@ choice! {
     }
 }
 choice! {
+    /// How numbers are stored.
+    Precision {
+        /// All in f32.
+        F32 = "f32",
+        /// Activations and their gradients in half.
+        Mixed = "mixed",
+    }
+}
+choice! {
     /// The last batch of an epoch, if it is not full.
     Partial {
         /// Left out.

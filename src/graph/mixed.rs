@@ -1,0 +1,75 @@
+//! Mixed precision: which tensors are stored in half.
+
+use std::collections::HashSet;
+
+use half::{f16, slice::HalfFloatSliceExt};
+
+use super::{Graph, Role, Shape, Var};
+
+/// How the numbers of a tensor are stored; arithmetic is in f32 either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// Four bytes a number.
+    #[default]
+    F32,
+    /// Two bytes a number: 11 bits of precision, up to 65504.
+    F16,
+}
+
+impl Precision {
+    /// Numbers as they are stored; beyond the range of half they become infinite.
+    pub(super) fn encode(self, numbers: &[f32]) -> Vec<u8> {
+        match self {
+            Self::F32 => bytemuck::cast_slice(numbers).to_vec(),
+            Self::F16 => {
+                let mut stored = vec![f16::ZERO; numbers.len()];
+                stored.convert_from_f32_slice(numbers);
+                bytemuck::cast_slice(&stored).to_vec()
+            }
+        }
+    }
+
+    /// Stored numbers as f32.
+    pub(super) fn decode(self, stored: &[u8]) -> Vec<f32> {
+        match self {
+            Self::F32 => bytemuck::pod_collect_to_vec(stored),
+            Self::F16 => {
+                let stored: Vec<f16> = bytemuck::pod_collect_to_vec(stored);
+                stored.to_f32_vec()
+            }
+        }
+    }
+}
+
+impl Graph {
+    /// Stores activations and their gradients in half. To be called once the graph is complete.
+    ///
+    /// In f32 stay parameters, their gradients and all other state, what the host writes and reads, what an
+    /// operator declares exact (statistics, losses and what they read), workspaces, and whatever has one pixel
+    /// a picture, where there is little to spare.
+    pub fn mixed(&mut self) {
+        let values = (0..self.vars.len()).map(Var).filter(|v| self.vars[v.0].role == Role::Value);
+        let values: Vec<Var> = values.filter(|v| !self.outputs.contains(v)).collect();
+        self.halve(&values);
+    }
+
+    /// Stores those of `vars` in half for which no operator wants f32.
+    pub fn halve(&mut self, vars: &[Var]) {
+        let wanted: HashSet<Var> = vars.iter().copied().filter(|v| is_picture(self.shape(*v))).collect();
+        let exact = self.nodes.iter().flat_map(|n| n.op.exact_inputs().into_iter().map(|i| n.inputs[i]));
+        let mut exact: HashSet<Var> = exact.collect();
+        for node in &self.nodes {
+            let half = |v: &Var| wanted.contains(v) && !exact.contains(v);
+            let half: Vec<bool> = node.inputs.iter().map(half).collect();
+            exact.extend(node.op.exact_outputs(&half).into_iter().map(|i| node.outputs[i]));
+        }
+        for var in wanted.difference(&exact) {
+            self.vars[var.0].precision = Precision::F16;
+        }
+    }
+}
+
+/// Whether a tensor has more than a pixel a picture.
+const fn is_picture(shape: Shape) -> bool {
+    shape.h * shape.w > 1
+}
