@@ -70,7 +70,7 @@ fn hlsl_is_accepted() {
         let arguments = arguments(&["-D", "-V", "--target-env", "vulkan1.1", "-S", "comp", "-e", &entry]);
         Job { label, content: text.into_bytes(), ending: "hlsl", arguments }
     };
-    // This front end knows neither `half4` as 16 bits nor loads by type; with them, naga's word must do.
+    // This front end knows no loads by type (`Load<half4>`); where there are any, naga's word must do.
     let (half, plain): (Vec<_>, Vec<_>) =
         each_build("HLSL", backends::hlsl).into_iter().partition(|(_, (text, _))| text.contains("half"));
     tool.judge(&plain.into_iter().map(job).collect::<Vec<_>>());

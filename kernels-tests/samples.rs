@@ -27,6 +27,13 @@ fn every_kernel_is_reached() {
 }
 
 #[test]
+fn overflows_of_half_are_infinite() {
+    if crate::context().tier.f16 {
+        gyre::ops::check::check_overflow(crate::context()).unwrap_or_else(|e| panic!("{e}"));
+    }
+}
+
+#[test]
 fn labels_tell_samples_apart() {
     let mut seen = BTreeSet::new();
     for sample in samples() {

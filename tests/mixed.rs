@@ -9,12 +9,12 @@ use common::{folder, run, succeed};
 use gyre::{
     data::{Dataset, ShapesDataset, ShapesOptions},
     gpu::{Context, Select},
-    graph::{Exported, Plan, Precision, Role, Shape, VarInfo},
+    graph::{Exported, ParamInfo, Plan, Precision, Role, Session, Shape, VarInfo, Weights},
     infer::Predictor,
     loss::{LossOptions, LossSpec},
     models::{Model, Network},
     optim::{Adam, Method, NAdam, OptimSpec, Scaling, ScalingState, Sgd},
-    train::{Trainer, training_graph},
+    train::{Trainer, one_hot, training_graph},
 };
 
 const SIZE: usize = 32;
@@ -81,19 +81,67 @@ fn activations_are_halved_and_nothing_else() {
     assert!(half.traffic_bytes < whole.traffic_bytes && half.gradient_bytes == whole.gradient_bytes);
 }
 
+/// All gradients of one step, and its loss; with weights rounded to half where told.
+fn gradients(context: &Arc<Context>, loss: &str, mixed: bool, rounded: bool) -> (Vec<f32>, f32) {
+    let loss = LossSpec::named(loss, &LossOptions::default()).unwrap();
+    let t = training_graph(&small(), &loss, Shape::new(8, SIZE, SIZE, 1), mixed).unwrap();
+    let weights = Arc::new(Weights::new(context, &t.graph, 5).unwrap());
+    for (name, _, mut data) in weights.export().unwrap().into_iter().filter(|_| rounded) {
+        data.iter_mut().for_each(|v| *v = half::f16::from_f32(*v).to_f32());
+        weights.set(&name, &data).unwrap();
+    }
+    let session = Session::new(Plan::new(&t.graph, context).unwrap(), &weights).unwrap();
+    session.poison();
+    let (x, y) = shapes(8);
+    session.write(t.x, &x).unwrap();
+    session.write(t.y, &one_hot(&y, 1)).unwrap();
+    session.write(t.seed, &[1.0]).unwrap();
+    let scale = t.scale.map_or(1.0, |scale| {
+        session.write(scale, &[65536.0]).unwrap();
+        65536.0
+    });
+    session.run();
+    let all = weights.params.iter().filter(|p| p.trained);
+    let of = |p: &ParamInfo| session.read_gradient(session.gradients().unwrap(), &p.name).unwrap();
+    (all.flat_map(of).map(|g| g / scale).collect(), session.read(t.loss).unwrap()[0])
+}
+
+/// Where rounding turns the sign of what a rectifier sees, a gradient changes whole: in f32 with weights
+/// rounded to half it does so too, and mixed precision, which rounds at every layer, may be a few times as far.
+#[test]
+fn one_step_is_that_of_f32_but_for_rounding() {
+    let Some(context) = context() else { return };
+    for loss in ["bce", "focal_tversky"] {
+        let whole = gradients(&context, loss, false, false);
+        let apart = |other: &[f32]| {
+            let square = |v: f32| f64::from(v).powi(2);
+            let sum: f64 = whole.0.iter().zip(other).map(|(a, b)| square(a - b)).sum();
+            (sum / whole.0.iter().map(|v| square(*v)).sum::<f64>()).sqrt()
+        };
+        let (half, weights) =
+            (gradients(&context, loss, true, false), gradients(&context, loss, false, true));
+        let (mixed, rounded) = (apart(&half.0), apart(&weights.0));
+        let losses = f64::from((whole.1 - half.1).abs() / whole.1);
+        println!("{loss}: gradients part by {mixed:.2e} ({rounded:.2e} by weights), losses by {losses:.2e}");
+        assert!(mixed > 0.0 && mixed < 4.0 * rounded && losses < 1e-3);
+    }
+}
+
 /// Loss of the last steps and Dice of the predictions after a short training.
 fn result(context: &Arc<Context>, loss: &str, scaling: Option<Scaling>, seed: u64) -> (f64, f64) {
     let (x, y) = shapes(16);
-    let half = 8 * SIZE * SIZE;
+    let batch = 8 * SIZE * SIZE;
     let mut trainer = trainer(context, loss, adam(), scaling, seed);
-    for step in 0..60 {
-        let part = (step % 2) * half..(step % 2 + 1) * half;
-        trainer.step(&x[part.clone()], &y[part], 8, 1e-2).unwrap();
+    for step in 0..40 {
+        let part = (step % 2) * batch..(step % 2 + 1) * batch;
+        // Down to nothing, so that the end is no moment of a wild ride.
+        let lr = 1e-2 * (40 - step) as f32 / 40.0;
+        trainer.step(&x[part.clone()], &y[part], 8, lr).unwrap();
     }
     let losses = trainer.losses().unwrap();
-    let last = losses[56..].iter().map(|l| f64::from(*l)).sum::<f64>() / 4.0;
+    let last = losses[36..].iter().map(|l| f64::from(*l)).sum::<f64>() / 4.0;
     let skipped = trainer.scaling().unwrap().map_or(0, |s| s.skipped);
-    assert!(skipped < 6, "{skipped} steps of 60 were skipped");
+    assert!(skipped < 6, "{skipped} steps of 40 were skipped");
     let p = Predictor::new(&small(), trainer.weights(), [SIZE; 2]).predict(&x, 16).unwrap();
     let hits = p.iter().zip(&y).filter(|(p, y)| **p >= 0.5 && **y > 0).count() as f64;
     let marked = p.iter().filter(|p| **p >= 0.5).count() + y.iter().filter(|y| **y > 0).count();
@@ -105,20 +153,21 @@ fn mean_and_spread(v: &[f64]) -> (f64, f64) {
     (mean, (v.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (v.len() - 1) as f64).sqrt())
 }
 
+/// The figures of a longer run are in docs/results/mixed-llvmpipe.md.
 #[test]
 fn mixed_training_ends_where_f32_does() {
     let Some(context) = context() else { return };
     for loss in ["bce", "focal_tversky"] {
-        let of = |scaling| (0..5).map(|seed| result(&context, loss, scaling, seed)).unzip();
-        let (whole, half): ((Vec<f64>, Vec<f64>), (Vec<f64>, Vec<f64>)) =
-            (of(None), of(Some(Scaling::default())));
+        let of = |scaling| -> (Vec<f64>, Vec<f64>) {
+            (0..3).map(|seed| result(&context, loss, scaling, seed)).unzip()
+        };
+        let (whole, half) = (of(None), of(Some(Scaling::default())));
         println!("{loss}: f32 {whole:.4?}, mixed {half:.4?}");
         for (whole, half) in [(&whole.0, &half.0), (&whole.1, &half.1)] {
-            let ((mean, spread), (other, _)) = (mean_and_spread(whole), mean_and_spread(half));
-            assert!(
-                (mean - other).abs() < spread,
-                "{loss}: {mean:.4} (spread {spread:.4}), mixed {other:.4}"
-            );
+            let ((a, a_spread), (b, b_spread)) = (mean_and_spread(whole), mean_and_spread(half));
+            // Three runs may chance to be alike.
+            let spread = (0.5 * (a_spread.powi(2) + b_spread.powi(2))).sqrt().max(0.05 * a);
+            assert!((a - b).abs() < 2.0 * spread, "{loss}: {a:.4} and mixed {b:.4}, spread {spread:.4}");
         }
     }
 }

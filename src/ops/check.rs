@@ -445,6 +445,27 @@ fn keep_apart(data: &mut [f64]) {
     }
 }
 
+/// Whether what half cannot hold becomes infinite where it is stored, as loss scaling counts on to see an
+/// overflow; a driver that rounds towards zero would store the largest number instead.
+///
+/// # Errors
+/// [`Error::Check`] if it does not; whatever the device raises.
+pub fn check_overflow(context: &Arc<Context>) -> Result<()> {
+    let mut graph = Graph::new();
+    let x = graph.input("x", Shape::new(1, 1, 2, 4));
+    let y = add(&mut graph, x, x)?;
+    graph.halve(&[x, y]);
+    graph.output(y);
+    let session = Session::new(Plan::new(&graph, context)?, &Arc::new(Weights::new(context, &graph, 0)?))?;
+    session.write(x, &[60_000.0, -60_000.0, 40_000.0, -33_000.0, 32_000.0, 1.0, 0.0, -7.0])?;
+    session.run();
+    let (inf, got) = (f32::INFINITY, session.read(y)?);
+    if got != [inf, -inf, inf, -inf, 64_000.0, 2.0, 0.0, -14.0] {
+        return Err(Error::Check(format!("numbers beyond the range of half are stored as {got:?}")));
+    }
+    Ok(())
+}
+
 /// From NHWC to the order of files.
 fn to_nchw(shape: Shape, data: &[f32]) -> Vec<f32> {
     Layout::Tensor(shape).from_storage(data)

@@ -19,7 +19,10 @@ use crate::{
     infer,
     io::atomic::write_atomic,
     loss,
-    ops::{check::Distance, samples},
+    ops::{
+        check::{Distance, check_overflow},
+        samples,
+    },
     optim,
 };
 
@@ -117,6 +120,10 @@ fn built_in(context: &Arc<Context>, args: &DoctorArgs) -> Vec<Verdict> {
             let half = sample.halved();
             run("half", half.rtol, half.check(context));
         }
+    }
+    if context.tier.f16 && wanted("overflow") {
+        let result = check_overflow(context).map(|()| Distance::default());
+        verdicts.push(verdict("half", "overflow", "becomes infinite", 0.0, result));
     }
     for spec in optim::check::samples().into_iter().filter(|s| wanted(s.method.name())) {
         let label = format!("{spec:?}");
