@@ -11,6 +11,7 @@ use gyre::{
 
 mod activation;
 mod batch_norm;
+mod batch_norm_apply;
 mod batch_norm_grad;
 mod binary;
 mod broadcast;

@@ -14,7 +14,7 @@ use gyre::{
     loss::{LossOptions, LossSpec},
     models::{Model, Network},
     optim::{Adam, Method, NAdam, OptimSpec, Scaling, ScalingState, Sgd},
-    train::{Trainer, one_hot, training_graph},
+    train::{Sparing, Trainer, one_hot, training_graph},
 };
 
 const SIZE: usize = 32;
@@ -60,11 +60,15 @@ fn shapes(n: usize) -> (Vec<f32>, Vec<u8>) {
     )
 }
 
+fn sparing(mixed: bool) -> Sparing {
+    Sparing { mixed, ..Default::default() }
+}
+
 #[test]
 fn activations_are_halved_and_nothing_else() {
     let Some(context) = context() else { return };
     let x = Shape::new(4, SIZE, SIZE, 1);
-    let of = |mixed| training_graph(&small(), &LossSpec::Bce, x, mixed).unwrap();
+    let of = |mixed| training_graph(&small(), &LossSpec::Bce, x, sparing(mixed)).unwrap();
     let (whole, half) = (of(false).graph, of(true));
     assert!(whole.vars.iter().all(|v| v.precision == Precision::F32));
     let graph = &half.graph;
@@ -84,7 +88,7 @@ fn activations_are_halved_and_nothing_else() {
 /// All gradients of one step, and its loss; with weights rounded to half where told.
 fn gradients(context: &Arc<Context>, loss: &str, mixed: bool, rounded: bool) -> (Vec<f32>, f32) {
     let loss = LossSpec::named(loss, &LossOptions::default()).unwrap();
-    let t = training_graph(&small(), &loss, Shape::new(8, SIZE, SIZE, 1), mixed).unwrap();
+    let t = training_graph(&small(), &loss, Shape::new(8, SIZE, SIZE, 1), sparing(mixed)).unwrap();
     let weights = Arc::new(Weights::new(context, &t.graph, 5).unwrap());
     for (name, _, mut data) in weights.export().unwrap().into_iter().filter(|_| rounded) {
         data.iter_mut().for_each(|v| *v = half::f16::from_f32(*v).to_f32());

@@ -18,7 +18,7 @@ use gyre::{
         samples::{conv_transpose2d, conv2d, samples},
     },
     optim::{self, Adam, Method, NAdam, OptimSpec, Scaling, Sgd},
-    train::training_graph,
+    train::{Sparing, training_graph},
 };
 use rayon::prelude::*;
 
@@ -70,14 +70,16 @@ fn devices() -> &'static [Context; 4] {
     static DEVICES: OnceLock<[Context; 4]> = OnceLock::new();
     DEVICES.get_or_init(|| {
         use wgpu::DeviceType::{Cpu, DiscreteGpu, IntegratedGpu};
-        [(Cpu, None), (DiscreteGpu, None), (DiscreteGpu, Some(16)), (IntegratedGpu, Some(8))].map(|(kind, side)| {
-            let mut context =
-                Context::portable(&Select::parse(None)).expect("a Vulkan, Metal or DX12 driver");
-            context.info.device_type = kind;
-            context.tier.f16 = true;
-            context.matrices = side.map(|side| Matrices { side, subgroup: 32 });
-            context
-        })
+        [(Cpu, None), (DiscreteGpu, None), (DiscreteGpu, Some(16)), (IntegratedGpu, Some(8))].map(
+            |(kind, side)| {
+                let mut context =
+                    Context::portable(&Select::parse(None)).expect("a Vulkan, Metal or DX12 driver");
+                context.info.device_type = kind;
+                context.tier.f16 = true;
+                context.matrices = side.map(|side| Matrices { side, subgroup: 32 });
+                context
+            },
+        )
     })
 }
 
@@ -135,7 +137,7 @@ fn programs() -> Vec<(String, Graph)> {
         for loss in losses.iter().take(if narrow { losses.len() } else { 1 }) {
             for mixed in [false, true] {
                 let name = format!("training of {model:?} with {loss:?}, mixed: {mixed}");
-                let training = training_graph(&model, loss, x, mixed);
+                let training = training_graph(&model, loss, x, Sparing { mixed, recompute: mixed });
                 all.push((name.clone(), training.unwrap_or_else(|e| panic!("{name}: {e}")).graph));
             }
         }

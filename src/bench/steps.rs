@@ -13,7 +13,7 @@ use crate::{
     loss::LossSpec,
     models::{Model, Network},
     optim::{Adam, Method, OptimSpec, Optimizer, Scaling},
-    train::training_graph,
+    train::{Sparing, training_graph},
 };
 
 /// A model at a size.
@@ -75,7 +75,8 @@ impl WholeStep {
 
     fn graph(&self) -> Result<Graph> {
         if self.train {
-            return training_graph(&self.model, &LossSpec::Bce, self.x, self.mixed).map(|t| t.graph);
+            let how = Sparing { mixed: self.mixed, recompute: false };
+            return training_graph(&self.model, &LossSpec::Bce, self.x, how).map(|t| t.graph);
         }
         let mut graph = predictor::graph(&self.model, self.x)?.0;
         if self.mixed {

@@ -9,19 +9,15 @@ mod run;
 mod tune;
 
 use std::{
+    cell::OnceCell,
     fmt,
     io::{self, Write},
     path::PathBuf,
-    sync::Arc,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{
-    Result,
-    gpu::{Context, Select},
-    train::config::Config,
-};
+use crate::{Result, gpu::Select, train::config::Config};
 
 /// Trains and runs 2-D image-segmentation networks on any GPU.
 #[derive(Debug, Parser)]
@@ -98,12 +94,12 @@ impl ConfigFile {
 pub fn main(cli: Cli) -> Result<u8> {
     let select = Select::parse(cli.adapter.as_deref());
     let kernels = cli.kernels;
+    let opened = OnceCell::new();
     let context = || -> Result<_> {
-        let context = Context::new(&select).map(Arc::new)?;
-        kernels.prepare(&context)?;
-        Ok(context)
+        let context = kernels.open(&select)?;
+        Ok(opened.get_or_init(|| context).clone())
     };
-    match cli.command {
+    let status = match cli.command {
         Command::Info(args) => info::info(&args),
         Command::Doctor(args) => doctor::doctor(&select, &args),
         Command::Plan(args) => plan::plan(&context()?, &args),
@@ -114,7 +110,11 @@ pub fn main(cli: Cli) -> Result<u8> {
         Command::Eval(args) => run::eval(&context()?, &args),
         Command::Predict(args) => predict::predict(&context()?, &args),
         Command::Shapes(args) => run::shapes(&args),
+    };
+    if let Some(context) = opened.get() {
+        tune::keep_pipelines(context);
     }
+    status
 }
 
 /// As `println!`, but a reader that went away ends the program instead of breaking it.

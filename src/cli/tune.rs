@@ -16,7 +16,7 @@ use crate::{
         Table,
         tune::{self, Effort},
     },
-    gpu::{Choices, Context},
+    gpu::{Choices, Context, Select},
     graph::{Graph, Shape},
     infer::predictor,
     io::atomic::write_atomic,
@@ -35,11 +35,20 @@ pub struct Kernels {
 }
 
 impl Kernels {
-    /// Gives the context the choices that are known.
+    /// Opens a device with the choices that are known and the pipelines that were kept.
     ///
     /// # Errors
-    /// A table given by name that cannot be read.
-    pub fn prepare(&self, context: &Context) -> Result<()> {
+    /// What opening the device raises, and a table given by name that cannot be read.
+    pub fn open(&self, select: &Select) -> Result<Arc<Context>> {
+        let context = Context::new(select)?;
+        let kept = pipelines_file(&context).and_then(|path| std::fs::read(path).ok());
+        // SAFETY: only this program writes that file, whole or not at all, with what the driver gave it.
+        let context = unsafe { context.with_pipelines(kept.as_deref()) };
+        self.choose(&context)?;
+        Ok(Arc::new(context))
+    }
+
+    fn choose(&self, context: &Context) -> Result<()> {
         context.choose(Table::shipped(context)?);
         if let Some(path) = &self.kernels {
             context.choose(Table::load(path)?.choices);
@@ -104,7 +113,7 @@ fn graphs(config: &Config) -> Result<[Graph; 2]> {
     let shape = |n: usize| Shape::new(n, setup.size[0], setup.size[1], setup.model.in_channels);
     let part = config.train.batch.div_ceil(config.train.micro_batches);
     Ok([
-        training_graph(&setup.model, &setup.loss, shape(part), setup.optim.scaling.is_some())?.graph,
+        training_graph(&setup.model, &setup.loss, shape(part), setup.sparing)?.graph,
         predictor::graph(&setup.model, shape(config.train.batch))?.0,
     ])
 }
@@ -128,7 +137,7 @@ fn tune_all(context: &Arc<Context>, graphs: &[Graph], known: &Choices, effort: E
     }
     bar.finish_and_clear();
     context.choose(table.choices.clone());
-    if let Some(folder) = folder() {
+    if let Some(folder) = tables() {
         let path = folder.join(table.file_name());
         let written = std::fs::create_dir_all(&folder)
             .map_err(crate::Error::io(&folder))
@@ -141,15 +150,36 @@ fn tune_all(context: &Arc<Context>, graphs: &[Graph], known: &Choices, effort: E
     Ok(table)
 }
 
-/// Where tables are kept: `GYRE_CACHE`, or the user's cache folder.
+/// Keeps the device's pipelines for the next process; that this fails costs only their compilation.
+pub fn keep_pipelines(context: &Context) {
+    let (Some(path), Some(data)) = (pipelines_file(context), context.pipelines()) else { return };
+    if std::fs::metadata(&path).is_ok_and(|known| known.len() == data.len() as u64) {
+        return;
+    }
+    if let Some(folder) = path.parent()
+        && std::fs::create_dir_all(folder).is_ok()
+    {
+        let _ = write_atomic(&path, &data);
+    }
+}
+
+fn pipelines_file(context: &Context) -> Option<PathBuf> {
+    Some(folder()?.join("pipelines").join(Table::new(context).file_name()).with_extension("bin"))
+}
+
+fn tables() -> Option<PathBuf> {
+    Some(folder()?.join("kernels"))
+}
+
+/// Where tables and pipelines are kept: `GYRE_CACHE`, or the user's cache folder.
 fn folder() -> Option<PathBuf> {
     let given = std::env::var_os("GYRE_CACHE").filter(|v| !v.is_empty()).map(PathBuf::from);
-    given.or_else(|| dirs::cache_dir().map(|dir| dir.join("gyre"))).map(|dir| dir.join("kernels"))
+    given.or_else(|| dirs::cache_dir().map(|dir| dir.join("gyre")))
 }
 
 /// This device's table, if it is there and whole.
 fn cached(context: &Context) -> Option<Table> {
-    let path = folder()?.join(Table::new(context).file_name());
+    let path = tables()?.join(Table::new(context).file_name());
     let known = |path: &Path| path.is_file().then(|| Table::load(path));
     match known(&path)? {
         Ok(table) => Some(table).filter(|t| t.fits(context)),

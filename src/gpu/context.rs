@@ -99,6 +99,7 @@ pub struct Context {
     checked: bool,
     kernels: Mutex<HashMap<Variant, Arc<Kernel>>>,
     choices: Mutex<Choices>,
+    pipelines: Option<wgpu::PipelineCache>,
     inbox: Arc<Mutex<Inbox>>,
 }
 
@@ -146,7 +147,8 @@ impl Context {
         let wanted = wgpu::Features::SUBGROUP
             | wgpu::Features::SHADER_F16
             | wgpu::Features::TIMESTAMP_QUERY
-            | wgpu::Features::IMMEDIATES;
+            | wgpu::Features::IMMEDIATES
+            | wgpu::Features::PIPELINE_CACHE;
         adapter.features() & wanted
     }
 
@@ -224,6 +226,7 @@ impl Context {
             checked: false,
             kernels: Mutex::default(),
             choices: Mutex::default(),
+            pipelines: None,
             inbox: Arc::default(),
             device,
             queue,
@@ -235,6 +238,32 @@ impl Context {
     pub fn with_checks(mut self, on: bool) -> Self {
         self.checked = on;
         self
+    }
+
+    /// Starts from pipelines that [`Self::pipelines`] gave in an earlier process, so that the driver need not
+    /// compile them again; without any, begins to collect them. Does nothing on a device that cannot (all but
+    /// Vulkan).
+    ///
+    /// # Safety
+    /// `data` must be what [`Self::pipelines`] gave, unaltered.
+    #[must_use]
+    pub unsafe fn with_pipelines(mut self, data: Option<&[u8]>) -> Self {
+        if self.device.features().contains(wgpu::Features::PIPELINE_CACHE) {
+            let descriptor = wgpu::PipelineCacheDescriptor { label: Some("gyre"), data, fallback: true };
+            // SAFETY: passed on to the caller; wgpu and the driver refuse data of other devices and versions.
+            let (cache, error) = self.scoped(|| unsafe { self.device.create_pipeline_cache(&descriptor) });
+            self.pipelines = error.is_none().then_some(cache);
+        }
+        self
+    }
+
+    /// The pipelines compiled so far, for [`Self::with_pipelines`] of a later process.
+    pub fn pipelines(&self) -> Option<Vec<u8>> {
+        self.pipelines.as_ref()?.get_data()
+    }
+
+    pub(crate) fn pipeline_cache(&self) -> Option<&wgpu::PipelineCache> {
+        self.pipelines.as_ref()
     }
 
     /// True for a software driver: the processor is the device.

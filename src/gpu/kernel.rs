@@ -108,7 +108,7 @@ impl Kernel {
                     zero_initialize_workgroup_memory: false,
                     ..Default::default()
                 },
-                cache: None,
+                cache: context.pipeline_cache(),
             });
             Self { label: label.clone(), pipeline, layout, expanded }
         });

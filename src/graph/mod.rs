@@ -8,6 +8,7 @@ mod memory;
 mod mixed;
 mod op;
 mod plan;
+mod recompute;
 mod session;
 mod shape;
 mod weights;

@@ -2,7 +2,7 @@
 
 use std::{any::Any, fmt::Debug, sync::Arc};
 
-use super::{Array, Backward, Lowering, Shape};
+use super::{Array, Backward, Lowering, Node, Shape, Var};
 use crate::{Result, gpu::Capabilities};
 
 /// Work and traffic of an operator.
@@ -105,6 +105,12 @@ pub trait Operator: Any + Debug + Send + Sync {
     /// half.
     fn exact_outputs(&self, _half: &[bool]) -> Vec<usize> {
         Vec::new()
+    }
+
+    /// An operator that makes the first output again, with the tensors that it takes, where that costs little
+    /// beside the memory that keeping the output takes.
+    fn again(&self, _node: &Node) -> Option<(Arc<dyn Operator>, Vec<Var>)> {
+        None
     }
 
     /// One operator that does this one and then `next`, whose input `slot` is this one's only output.

@@ -1,9 +1,11 @@
 //! Pointwise activations and their derivatives.
 
+use std::sync::Arc;
+
 use crate::{
     Error, Result,
     gpu::Variant,
-    graph::{Access, Array, Backward, Lowering, Operator, Shape},
+    graph::{Access, Array, Backward, Lowering, Node, Operator, Shape, Var},
 };
 
 /// An activation function.
@@ -203,6 +205,10 @@ impl Operator for Activation {
         buffers.extend((0..l.inputs()).map(|i| Access::Read(l.input(i))));
         l.dispatch(variant, params, buffers, shape.vec4s());
         Ok(())
+    }
+
+    fn again(&self, node: &Node) -> Option<(Arc<dyn Operator>, Vec<Var>)> {
+        Some((Arc::new(self.clone()), node.inputs.clone()))
     }
 
     fn twin(&self, inputs: &[Array]) -> Vec<Array> {

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Act, Activation, Binary, BinaryKind, batch_norm_grad::BatchNormGrad, reduce::shares};
+use super::{
+    Act, Activation, BatchNormApply, Binary, BinaryKind, batch_norm_grad::BatchNormGrad, reduce::shares,
+};
 use crate::{
     Error, Result,
     gpu::Variant,
-    graph::{Access, Array, Backward, Cost, FuseShapes, Lowering, Operator, Shape, Var},
+    graph::{Access, Array, Backward, Cost, FuseShapes, Lowering, Node, Operator, Shape, Var},
 };
-
-/// Pixels that one invocation normalises.
-pub(super) const RUN: usize = 8;
 
 /// Where a second tensor is added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +71,19 @@ impl BatchNorm {
         Array::from_fn(x.shape, |n, h, w, c| {
             (x.at(n, h, w, c) - mean[c]) / (var[c] + eps).sqrt() * gamma[c] + beta[c]
         })
+    }
+
+    /// Adds the second tensor and applies the activation.
+    pub(super) fn twin_joined(mut y: Array, act: Act, join: Join, other: Option<&Array>) -> Array {
+        for (i, v) in y.data.iter_mut().enumerate() {
+            let joined = other.map_or(0.0, |r| r.data[i]);
+            *v = match join {
+                Join::None => act.value(*v),
+                Join::Before => act.value(*v + joined),
+                Join::After => act.value(*v) + joined,
+            };
+        }
+        y
     }
 
     /// Passes that leave mean and 1 / deviation in output 1.
@@ -163,33 +175,16 @@ impl Operator for BatchNorm {
     fn lower(&self, l: &mut Lowering<'_>) -> Result<()> {
         self.lower_statistics(l);
         let x = l.input_shape(0);
-        let variant = Variant::new("batch_norm/apply")
-            .feature("before", self.join == Join::Before)
-            .feature("after", self.join == Join::After)
-            .feature(self.act.name(), self.act != Act::Identity)
-            .constant("RUN", RUN as u32);
-        let params = vec![
-            ("pixels", x.pixels().into()),
-            ("c4", x.c4().into()),
-            ("channels", x.c.into()),
-            ("slope", self.act.slope().into()),
-        ];
-        let mut buffers = vec![
-            Access::Write(l.output(0)),
-            Access::Read(l.input(0)),
-            Access::Read(l.output(1)),
-            Access::Read(l.input(1)),
-            Access::Read(l.input(2)),
-        ];
-        if self.join != Join::None {
-            buffers.push(Access::Read(l.input(5)));
-        }
-        l.dispatch(variant, params, buffers, x.pixels().div_ceil(RUN) * x.c4());
+        let mut inputs = vec![l.input(0), l.output(1), l.input(1), l.input(2)];
+        inputs.extend((self.join != Join::None).then(|| l.input(5)));
+        BatchNormApply { act: self.act, join: self.join }.dispatch(l, x, l.output(0), &inputs);
         Ok(())
     }
 
-    fn exact_outputs(&self, _: &[bool]) -> Vec<usize> {
-        vec![1]
+    fn again(&self, node: &Node) -> Option<(Arc<dyn Operator>, Vec<Var>)> {
+        let mut inputs = vec![node.inputs[0], node.outputs[1], node.inputs[1], node.inputs[2]];
+        inputs.extend((self.join != Join::None).then(|| node.inputs[5]));
+        Some((Arc::new(BatchNormApply { act: self.act, join: self.join }), inputs))
     }
 
     fn twin(&self, inputs: &[Array]) -> Vec<Array> {
@@ -198,15 +193,8 @@ impl Operator for BatchNorm {
             if self.train { moments(x) } else { (inputs[3].data.clone(), inputs[4].data.clone()) };
         let channels = |data: &[f64]| Array { shape: Shape::channels(x.shape.c), data: data.to_vec() };
         let fixed = [inputs[1].clone(), inputs[2].clone(), channels(&mean), channels(&var)];
-        let mut y = Self::twin_fixed(x, &fixed, f64::from(self.eps));
-        for (i, v) in y.data.iter_mut().enumerate() {
-            let joined = inputs.get(5).map_or(0.0, |r| r.data[i]);
-            *v = match self.join {
-                Join::None => self.act.value(*v),
-                Join::Before => self.act.value(*v + joined),
-                Join::After => self.act.value(*v) + joined,
-            };
-        }
+        let plain = Self::twin_fixed(x, &fixed, f64::from(self.eps));
+        let y = Self::twin_joined(plain, self.act, self.join, inputs.get(5));
         let rstd: Vec<f64> = var.iter().map(|v| 1.0 / (v + f64::from(self.eps)).sqrt()).collect();
         let statistics = Array { shape: Shape::new(1, 1, 2, x.shape.c), data: [mean.clone(), rstd].concat() };
         let mut all = vec![y, statistics];

@@ -1,6 +1,6 @@
 //! Gradient of batch norm, with that of the activation that follows in the same passes.
 
-use super::{Act, batch_norm::RUN, reduce::shares};
+use super::{Act, batch_norm_apply::RUN, reduce::shares};
 use crate::{
     Error, Result,
     gpu::Variant,

@@ -1,10 +1,12 @@
 //! Sum, difference and product of two tensors, the second possibly broadcast.
 
+use std::sync::Arc;
+
 use super::{Broadcast, Keep, Reduce};
 use crate::{
     Error, Result,
     gpu::Variant,
-    graph::{Access, Array, Backward, Graph, Lowering, Operator, Role, Shape, Var},
+    graph::{Access, Array, Backward, Graph, Lowering, Node, Operator, Role, Shape, Var},
 };
 
 /// Which operation.
@@ -133,6 +135,10 @@ impl Operator for Binary {
         };
         l.dispatch(variant, params, buffers, a.vec4s());
         Ok(())
+    }
+
+    fn again(&self, node: &Node) -> Option<(Arc<dyn Operator>, Vec<Var>)> {
+        Some((Arc::new(self.clone()), node.inputs.clone()))
     }
 
     fn twin(&self, inputs: &[Array]) -> Vec<Array> {

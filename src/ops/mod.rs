@@ -3,6 +3,7 @@
 
 mod activation;
 mod batch_norm;
+mod batch_norm_apply;
 mod batch_norm_grad;
 mod binary;
 mod broadcast;
@@ -26,6 +27,7 @@ mod softmax;
 
 pub use activation::{Act, Activation};
 pub use batch_norm::{BatchNorm, Join};
+pub use batch_norm_apply::BatchNormApply;
 pub use batch_norm_grad::BatchNormGrad;
 pub use binary::{Binary, BinaryKind, add};
 pub use broadcast::Broadcast;

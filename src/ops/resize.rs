@@ -1,10 +1,12 @@
 //! Pictures at another size.
 
+use std::sync::Arc;
+
 use super::ResizeGrad;
 use crate::{
     Error, Result,
     gpu::{Variant, Word},
-    graph::{Access, Array, Backward, Cost, Lowering, Operator, Shape},
+    graph::{Access, Array, Backward, Cost, Lowering, Node, Operator, Shape, Var},
 };
 
 /// How pixels in between are made.
@@ -143,6 +145,10 @@ impl Operator for Resize {
         let threads = Self::threads(y);
         l.dispatch(self.variant("resize"), self.params(threads, x, y), buffers, threads);
         Ok(())
+    }
+
+    fn again(&self, node: &Node) -> Option<(Arc<dyn Operator>, Vec<Var>)> {
+        Some((Arc::new(self.clone()), node.inputs.clone()))
     }
 
     fn twin(&self, inputs: &[Array]) -> Vec<Array> {

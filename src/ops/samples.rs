@@ -2,7 +2,7 @@
 //! device. The tests under `kernels-tests/` try many more.
 
 use super::{
-    Act, Activation, BatchNorm, BatchNormGrad, Binary, BinaryKind, Broadcast, Concat, Conv2d,
+    Act, Activation, BatchNorm, BatchNormApply, BatchNormGrad, Binary, BinaryKind, Broadcast, Concat, Conv2d,
     Conv2dWeightGrad, ConvTranspose2d, Dropout, Geometry, Join, Keep, Linear, MatMul, Pool, PoolGrad, Reduce,
     Resize, ResizeGrad, Slice, Softmax, WORDS, check::Sample,
 };
@@ -13,6 +13,7 @@ pub fn samples() -> Vec<Sample> {
     [
         activation(),
         batch_norm(),
+        batch_norm_apply(),
         batch_norm_grad(),
         binary(),
         broadcast(),
@@ -117,6 +118,16 @@ fn batch_norm() -> Vec<Sample> {
         of(false, Act::Identity, Join::None, Shape::new(3, 1, 1, 6)),
         offset.with(0, |v| v + 1000.0).rtol(1e-3).forward_only(),
     ]
+}
+
+fn batch_norm_apply() -> Vec<Sample> {
+    let of = |act: Act, join: Join, x: Shape| {
+        let c = Shape::channels(x.c);
+        let mut shapes = vec![x, Shape::new(1, 1, 2, x.c), c, c];
+        shapes.extend((join != Join::None).then_some(x));
+        Sample::new(format!("{} {join:?}", act.name()), BatchNormApply { act, join }, &shapes).forward_only()
+    };
+    vec![of(Act::Relu, Join::Before, ODD), of(Act::Tanh, Join::After, TINY)]
 }
 
 fn batch_norm_grad() -> Vec<Sample> {

@@ -19,4 +19,4 @@ pub use checkpoint::{Progress, load_weights, weight_map};
 pub use run::{Outcome, RunOptions, evaluate, run, write_report};
 #[cfg(feature = "cli")]
 pub use setup::{Data, Setup, written_coding};
-pub use trainer::{Trainer, TrainingGraph, one_hot, training_graph};
+pub use trainer::{Sparing, Trainer, TrainingGraph, one_hot, training_graph};

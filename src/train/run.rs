@@ -41,12 +41,13 @@ const FILES: [&str; 8] = [
 ];
 
 /// Keys that may change when a run is resumed: how long, where, and what is kept.
-const CHANGEABLE: [&str; 7] = [
+const CHANGEABLE: [&str; 8] = [
     "train.epochs",
     "train.max_steps",
     "train.out",
     "train.checkpoint_every",
     "train.eval_every",
+    "train.recompute",
     "data.root",
     "data.cache_mb",
 ];
@@ -111,7 +112,8 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
         setup.size,
         config.train.micro_batches,
         config.train.seed,
-    )?;
+    )?
+    .recomputing(setup.sparing.recompute);
     if let Some(path) = &options.init {
         checkpoint::load_weights(trainer.weights(), path)?;
     }

@@ -2,8 +2,11 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::config::{
-    self, Config, DataConfig, DataKind, GateAct, LossName, LossScope, ModelName, OptimName, Precision,
+use super::{
+    Sparing,
+    config::{
+        self, Config, DataConfig, DataKind, GateAct, LossName, LossScope, ModelName, OptimName, Precision,
+    },
 };
 use crate::{
     Error, Result,
@@ -32,6 +35,8 @@ pub struct Setup {
     pub normalise: Normalise,
     /// Height and width of what the network sees.
     pub size: [usize; 2],
+    /// How training spares memory.
+    pub sparing: Sparing,
 }
 
 /// The pictures of a config and their split.
@@ -51,10 +56,12 @@ impl Setup {
     /// [`Error::Config`] naming the key that cannot be used.
     pub fn new(config: &Config) -> Result<Self> {
         let size = [config.data.size.height, config.data.size.width];
+        let optim = optim(config);
         Ok(Self {
             model: model(config),
             loss: loss(config)?,
-            optim: optim(config),
+            sparing: Sparing { mixed: optim.scaling.is_some(), recompute: config.train.recompute },
+            optim,
             fit: fit(&config.data)?,
             normalise: normalise(&config.data),
             size,

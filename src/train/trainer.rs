@@ -29,12 +29,20 @@ pub struct TrainingGraph {
     pub loss: Var,
 }
 
-/// Builds forward, loss and backward of `model` for pictures of shape `x`; in mixed precision activations and
-/// their gradients are stored in half, and gradients come multiplied by a scale.
+/// How a training step spares memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sparing {
+    /// Activations and their gradients are stored in half, and gradients come multiplied by a scale.
+    pub mixed: bool,
+    /// Activations that are cheap to make are made again in the backward pass instead of kept.
+    pub recompute: bool,
+}
+
+/// Builds forward, loss and backward of `model` for pictures of shape `x`.
 ///
 /// # Errors
 /// [`Error::Shape`] if the pictures do not fit the model.
-pub fn training_graph(model: &Model, loss: &LossSpec, x: Shape, mixed: bool) -> Result<TrainingGraph> {
+pub fn training_graph(model: &Model, loss: &LossSpec, x: Shape, how: Sparing) -> Result<TrainingGraph> {
     let mut graph = Graph::new();
     let input = graph.input("picture", x);
     let y = graph.input("target", x.with_c(model.out_channels));
@@ -43,15 +51,20 @@ pub fn training_graph(model: &Model, loss: &LossSpec, x: Shape, mixed: bool) -> 
     graph.fuse();
     let (loss, _) = loss.build(&mut graph, logits, y)?;
     graph.output(loss);
-    if !mixed {
-        graph.backward(loss, seed, &[], add)?;
-        return Ok(TrainingGraph { graph, x: input, y, seed, scale: None, loss });
-    }
-    let scale = graph.input("loss scale", Shape::SCALAR);
-    let scaled = graph.apply(Binary::new(BinaryKind::Mul), &[seed, scale])?;
+    let scale = how.mixed.then(|| graph.input("loss scale", Shape::SCALAR));
+    let scaled = match scale {
+        Some(scale) => graph.apply(Binary::new(BinaryKind::Mul), &[seed, scale])?,
+        None => seed,
+    };
+    let forward = graph.nodes.len();
     graph.backward(loss, scaled, &[], add)?;
-    graph.mixed();
-    Ok(TrainingGraph { graph, x: input, y, seed, scale: Some(scale), loss })
+    if how.mixed {
+        graph.mixed();
+    }
+    if how.recompute {
+        graph.recompute(forward)?;
+    }
+    Ok(TrainingGraph { graph, x: input, y, seed, scale, loss })
 }
 
 /// One plan of a training step.
@@ -73,6 +86,7 @@ pub struct Trainer {
     loss: LossSpec,
     size: [usize; 2],
     micro_batches: usize,
+    recompute: bool,
     steps: BTreeMap<usize, Step>,
     gradients: Arenas,
     optimizer: Optimizer,
@@ -108,11 +122,18 @@ impl Trainer {
             loss: *loss,
             size,
             micro_batches: micro_batches.max(1),
+            recompute: false,
             steps: BTreeMap::new(),
             weights,
             gradients,
             optimizer,
         })
+    }
+
+    /// Makes cheap activations again in the backward pass instead of keeping them.
+    #[must_use]
+    pub fn recomputing(self, recompute: bool) -> Self {
+        Self { recompute, ..self }
     }
 
     /// The weights, for prediction and checkpoints.
@@ -141,9 +162,9 @@ impl Trainer {
             return Ok(());
         }
         let shape = Shape::new(n, self.size[0], self.size[1], self.model.in_channels);
-        let mixed = self.optimizer.spec().scaling.is_some();
+        let how = Sparing { mixed: self.optimizer.spec().scaling.is_some(), recompute: self.recompute };
         let TrainingGraph { graph, x, y, seed, scale, loss } =
-            training_graph(&self.model, &self.loss, shape, mixed)?;
+            training_graph(&self.model, &self.loss, shape, how)?;
         let plan = Plan::new(&graph, &self.context)?;
         let session = Session::sharing(plan, &self.weights, Some(self.gradients.clone()))?;
         self.steps.insert(n, Step { session, x, y, seed, scale, loss });

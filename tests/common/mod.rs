@@ -36,7 +36,8 @@ pub fn folder() -> tempfile::TempDir {
 /// The command, working in `folder`.
 pub fn gyre(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gyre"));
-    command.current_dir(folder).args(args);
+    // What is tuned stays in the folder.
+    command.current_dir(folder).env("GYRE_CACHE", folder.join("cache")).args(args);
     command
 }
 

@@ -196,6 +196,9 @@ section! {
         /// Parts a batch is computed in, to save memory; must divide it. Changes batch norm and losses of
         /// batch scope.
         micro_batches: usize = 1;
+        /// Spares memory for time: normalised, resized and combined activations are made again in the backward
+        /// pass instead of kept. Changes no number.
+        recompute: bool = false;
         /// What happens to the last batch of an epoch if it is not full: dropped, or padded (padding counts
         /// nowhere).
         partial: Partial = Partial::Drop;
