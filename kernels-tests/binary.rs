@@ -1,6 +1,6 @@
 use gyre::{
-    graph::{Operator, Shape},
-    ops::{Binary, BinaryKind, check::Sample},
+    graph::{Graph, Init, Layout, Operator, Precision, Shape},
+    ops::{Binary, BinaryKind, add, check::Sample},
 };
 
 #[test]
@@ -29,4 +29,19 @@ fn one_channel_and_one_pixel() {
 fn other_shapes_are_refused() {
     let error = Binary::new(BinaryKind::Add).shapes(&[Shape::new(2, 3, 4, 5), Shape::new(2, 3, 1, 5)]);
     assert!(error.unwrap_err().to_string().contains("2x3x1x5"));
+}
+
+#[test]
+fn what_is_added_to_an_accumulator_stays_f32() {
+    let mut graph = Graph::new();
+    let shape = Shape::new(1, 3, 3, 4);
+    let (x, seed) = (graph.input("x", shape), graph.input("seed", shape));
+    let p = graph.param("p", Layout::Tensor(shape), Init::Constant(1.0));
+    let y = graph.apply(Binary::new(BinaryKind::Mul), &[x, p]).unwrap();
+    graph.backward(y, seed, &[x], add).unwrap();
+    graph.mixed();
+    let precision = |v: gyre::graph::Var| graph.vars[v.index()].precision;
+    let into = graph.nodes.iter().find(|n| n.outputs.is_empty()).expect("an addition");
+    assert_eq!(into.inputs.iter().map(|v| precision(*v)).collect::<Vec<_>>(), [Precision::F32; 2]);
+    assert_eq!(precision(y), Precision::F16);
 }

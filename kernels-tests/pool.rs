@@ -1,5 +1,5 @@
 use gyre::{
-    graph::{Operator, Shape},
+    graph::{Graph, Operator, Precision, Shape},
     ops::{Pool, PoolKind, check::Sample},
 };
 
@@ -43,4 +43,18 @@ fn misfits_are_refused() {
     assert!(Pool::max(3, 1, 0).shapes(&[x]).unwrap_err().to_string().contains("1x2x8x4"));
     assert!(Pool::max(3, 1, 2).shapes(&[x]).is_err());
     assert!(Pool::average(3, 0, 1).shapes(&[x]).is_err());
+}
+
+/// Else its gradient would not find it again.
+#[test]
+fn a_maximum_is_as_precise_as_what_it_is_of() {
+    let mut graph = Graph::new();
+    let x = graph.input("x", Shape::new(1, 4, 4, 4));
+    let max = graph.apply(Pool::max(2, 2, 0), &[x]).unwrap();
+    let mean = graph.apply(Pool::average(2, 2, 0), &[x]).unwrap();
+    let precision = |graph: &Graph| [x, max, mean].map(|v| graph.vars[v.index()].precision);
+    graph.mixed();
+    assert_eq!(precision(&graph), [Precision::F32, Precision::F32, Precision::F16]);
+    graph.halve(&[x, max]);
+    assert_eq!(precision(&graph), [Precision::F16; 3]);
 }

@@ -32,7 +32,7 @@ pub(super) fn halve(unit: &mut TranslationUnit, places: &[usize]) -> Result<(), 
         let element = element.ok_or_else(|| {
             format!("{name} is no storage buffer of f32 or vec4<f32>, and cannot be stored in half")
         })?;
-        declaration.ty = Some(generic("array", element.narrow_type()));
+        declaration.ty = Some(generic("array", element.sized("f16")));
         buffers.push((name, element));
     }
     let rewriter = Rewriter { buffers };
@@ -120,15 +120,12 @@ impl Element {
         }
     }
 
+    /// Its type with numbers of another size.
     fn sized(self, number: &str) -> TypeExpression {
         match self {
             Self::Number => plain(number),
             Self::Quad => generic("vec4", plain(number)),
         }
-    }
-
-    fn narrow_type(self) -> TypeExpression {
-        self.sized("f16")
     }
 
     fn convert(self, number: &str, value: ExpressionNode) -> ExpressionNode {

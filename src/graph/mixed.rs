@@ -59,7 +59,8 @@ impl Graph {
         let exact = self.nodes.iter().flat_map(|n| n.op.exact_inputs().into_iter().map(|i| n.inputs[i]));
         let mut exact: HashSet<Var> = exact.collect();
         for node in &self.nodes {
-            let half = |v: &Var| wanted.contains(v) && !exact.contains(v);
+            let is_half = |v: &Var| self.vars[v.0].precision == Precision::F16;
+            let half = |v: &Var| (wanted.contains(v) && !exact.contains(v)) || is_half(v);
             let half: Vec<bool> = node.inputs.iter().map(half).collect();
             exact.extend(node.op.exact_outputs(&half).into_iter().map(|i| node.outputs[i]));
         }

@@ -431,15 +431,14 @@ fn rounded(v: f64) -> f64 {
     f16::from_f64(v).to_f64()
 }
 
-/// Rounds to numbers that half can hold, such that different ones stay different: a maximum of two equal
-/// numbers has no differences to compare with.
+/// Rounds to numbers that half can hold, such that different ones stay different while there are enough close
+/// by: a maximum of two equal numbers has no differences to compare with.
 fn keep_apart(data: &mut [f64]) {
     let mut taken: HashMap<u16, f64> = HashMap::new();
     for v in data {
-        let mut bits = f16::from_f64(*v).to_bits();
-        while taken.get(&bits).is_some_and(|other| other != v) {
-            bits += 1;
-        }
+        let nearest = f16::from_f64(*v).to_bits();
+        let free = |bits: &u16| taken.get(bits).is_none_or(|other| other == v);
+        let bits = (nearest..nearest.saturating_add(16)).find(free).unwrap_or(nearest);
         taken.insert(bits, *v);
         *v = f16::from_bits(bits).to_f64();
     }
