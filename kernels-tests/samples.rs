@@ -1,6 +1,9 @@
 use std::collections::BTreeSet;
 
-use gyre::{gpu, ops::samples::samples};
+use gyre::{
+    gpu,
+    ops::{check::Sample, samples::samples},
+};
 
 #[test]
 fn all_hold() {
@@ -18,10 +21,16 @@ const ELSEWHERE: [&str; 5] = ["bench/", "shared/", "embed/", "loss/", "optim/"];
 
 #[test]
 fn every_kernel_is_reached() {
-    let reached: BTreeSet<&str> =
-        samples().iter().flat_map(|s| s.shaders(crate::context()).expect("lowers")).collect();
-    let kernels =
-        gpu::sources().iter().map(|s| s.0).filter(|name| !ELSEWHERE.iter().any(|e| name.starts_with(e)));
+    let context = crate::context();
+    let mut all = samples();
+    if context.tier.f16 {
+        all.extend(samples().iter().map(Sample::halved));
+    }
+    let reached: BTreeSet<&str> = all.iter().flat_map(|s| s.shaders(context).expect("lowers")).collect();
+    // What runs on matrix units is reached where there are any.
+    let able = |name: &&str| context.matrices.is_some() || !name.ends_with("/matrix");
+    let kernels = gpu::sources().iter().map(|s| s.0).filter(able);
+    let kernels = kernels.filter(|name| !ELSEWHERE.iter().any(|e| name.starts_with(e)));
     let missed: Vec<&str> = kernels.filter(|name| !reached.contains(name)).collect();
     assert!(missed.is_empty(), "no sample runs {missed:?}");
 }

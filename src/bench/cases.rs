@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{Ceilings, Row, Times, session};
 use crate::{
     Result,
-    gpu::Context,
-    graph::{Cost, Graph, Init, Layout, Shape, Var, VarInfo},
+    gpu::{Context, PassTime},
+    graph::{Cost, Graph, Init, Layout, Pass, Shape, Var, VarInfo},
     ops::{
         Act, Activation, BatchNorm, Binary, BinaryKind, Conv2d, ConvTranspose2d, Geometry, Pool, Resize, add,
     },
@@ -157,51 +157,73 @@ fn passes() -> Vec<Case> {
     all.into_iter().map(case).collect()
 }
 
+/// An operator with its gradients.
+pub struct Program {
+    pub graph: Graph,
+    /// How many nodes are forward.
+    forward: usize,
+    mixed: bool,
+}
+
 impl Case {
-    /// The operator with its gradients, and how many nodes are forward.
-    fn graph(&self) -> Result<(Graph, usize)> {
+    /// The operator with its gradients; in mixed precision what it reads and makes is stored in half.
+    ///
+    /// # Errors
+    /// What building it raises.
+    pub fn program(&self, mixed: bool) -> Result<Program> {
         let mut graph = Graph::new();
         let x = graph.input("x", self.x);
         let y = (self.build)(&mut graph, x)?;
         graph.output(y);
         let forward = graph.nodes.len();
         let seed = graph.input("dy", graph.shape(y));
+        let mut ends = vec![x, y, seed];
         for dx in graph.backward(y, seed, &[x], add)?.into_iter().flatten() {
             graph.output(dx);
+            ends.push(dx);
         }
-        Ok((graph, forward))
+        if mixed {
+            graph.mixed();
+            graph.halve(&ends);
+        }
+        Ok(Program { graph, forward, mixed })
     }
 
-    /// Times the forward pass and the gradients.
+    /// Times the forward pass and the gradients of its [`Self::program`].
     ///
     /// # Errors
     /// What the device raises.
-    pub fn measure(&self, context: &Arc<Context>, ceilings: &Ceilings, runs: usize) -> Result<Vec<Row>> {
-        let (graph, forward) = self.graph()?;
-        let session = session(context, &graph)?;
+    pub fn measure(
+        &self,
+        context: &Arc<Context>,
+        program: &Program,
+        ceilings: &Ceilings,
+        runs: usize,
+    ) -> Result<Vec<Row>> {
+        let Program { graph, forward, mixed } = program;
+        let session = session(context, graph)?;
         let passes = &session.plan().passes;
-        let kinds: Vec<&str> = passes
-            .iter()
-            .map(|pass| match pass.node {
-                node if node < forward => "forward",
-                node if graph.nodes[node].op.name() == "conv2d_weight_grad" => "weight gradient",
-                _ => "input gradient",
-            })
-            .collect();
+        let kind = |pass: &Pass| match pass.node {
+            node if node < *forward => "forward",
+            node if graph.nodes[node].op.name() == "conv2d_weight_grad" => "weight gradient",
+            _ => "input gradient",
+        };
         session.profile()?;
         let profiles = (0..runs).map(|_| session.profile()).collect::<Result<Vec<_>>>()?;
         let largest = graph.vars.iter().map(VarInfo::bytes).max().unwrap_or(0);
-        let row = |kind: &str| {
-            let of_kind = |i: &usize| kinds[*i] == kind;
-            let count = (0..passes.len()).filter(of_kind).count();
+        // Matrix units are for mixed precision alone.
+        let arithmetic = ceilings.matrix_units.filter(|_| *mixed).unwrap_or(ceilings.matmul);
+        let name = format!("{}{}", self.name, if *mixed { " in half" } else { "" });
+        let row = |wanted: &str| {
+            let of_kind: Vec<usize> = (0..passes.len()).filter(|i| kind(&passes[*i]) == wanted).collect();
+            let first = of_kind.first()?;
+            let form = passes[*first].form.clone().unwrap_or_default();
             let mut cost = Cost::default();
-            (0..passes.len()).filter(of_kind).for_each(|i| cost += passes[i].cost);
-            let sum = |profile: &Vec<crate::gpu::PassTime>| {
-                (0..passes.len()).filter(of_kind).map(|i| profile[i].ms).sum::<f64>()
-            };
+            of_kind.iter().for_each(|i| cost += passes[*i].cost);
+            let sum = |profile: &Vec<PassTime>| of_kind.iter().map(|i| profile[*i].ms).sum::<f64>();
             let times = Times::of(profiles.iter().map(sum).collect());
-            (count > 0)
-                .then(|| Row::new([self.group, &self.name, kind], count, times, cost, largest, ceilings))
+            let named = [self.group, &name, wanted, &form];
+            Some(Row::new(named, of_kind.len(), times, cost, [arithmetic, ceilings.copy_of(largest)]))
         };
         Ok(["forward", "input gradient", "weight gradient"].into_iter().filter_map(row).collect())
     }

@@ -36,7 +36,7 @@ pub struct Options {
     pub runs: usize,
     /// Parts of names; a measurement is made if its group or name holds one. Empty: all.
     pub only: Vec<String>,
-    /// In which precisions whole steps are measured: mixed, or not.
+    /// In which precisions: mixed, or not.
     pub mixed: Vec<bool>,
 }
 
@@ -56,6 +56,9 @@ pub struct Row {
     pub name: String,
     /// Forward, input gradient or weight gradient.
     pub pass: String,
+    /// The form of the kernel, where there are several.
+    #[serde(default)]
+    pub form: String,
     /// Dispatches.
     pub dispatches: usize,
     /// Time on the device.
@@ -76,22 +79,22 @@ pub struct Row {
 
 impl Row {
     fn new(
-        [group, name, pass]: [&str; 3],
+        [group, name, pass, form]: [&str; 4],
         dispatches: usize,
         times: Times,
         cost: Cost,
-        largest: u64,
-        ceilings: &Ceilings,
+        ceilings: [f64; 2],
     ) -> Self {
         let (gflops, gbytes) = (times.rate(cost.flops), times.rate(cost.bytes));
         let part = |rate: f64, ceiling: f64| if ceiling > 0.0 { rate / ceiling } else { 0.0 };
-        let arithmetic = part(gflops, ceilings.matmul);
-        let memory = part(gbytes, ceilings.copy_of(largest));
+        let arithmetic = part(gflops, ceilings[0]);
+        let memory = part(gbytes, ceilings[1]);
         let binds = if arithmetic >= memory { "arithmetic" } else { "memory" };
         Self {
             group: group.into(),
             name: name.into(),
             pass: pass.into(),
+            form: form.into(),
             dispatches,
             times,
             flops: cost.flops,
@@ -125,22 +128,33 @@ pub struct Report {
     pub steps: Vec<StepRow>,
 }
 
-/// Measures; `say` is told of each measurement as it begins.
+/// Measures; `say` is told of each measurement as it begins, and `prepare` may choose kernels for each program.
 ///
 /// # Errors
 /// What the device raises.
-pub fn run(context: &Arc<Context>, options: &Options, mut say: impl FnMut(&str)) -> Result<Report> {
+pub fn run(
+    context: &Arc<Context>,
+    options: &Options,
+    mut prepare: impl FnMut(&Graph) -> Result<()>,
+    mut say: impl FnMut(&str),
+) -> Result<Report> {
     say("ceilings");
     let ceilings = Ceilings::measure(context, options.runs)?;
     let mut kernels = Vec::new();
     for case in cases::all().into_iter().filter(|c| options.wants(c.group, &c.name)) {
         say(&format!("{} {}", case.group, case.name));
-        kernels.extend(case.measure(context, &ceilings, options.runs)?);
+        for mixed in &options.mixed {
+            let program = case.program(*mixed)?;
+            prepare(&program.graph)?;
+            kernels.extend(case.measure(context, &program, &ceilings, options.runs)?);
+        }
     }
     let mut steps = Vec::new();
     for step in steps::all(context, &options.mixed).into_iter().filter(|s| options.wants("step", &s.name())) {
         say(&step.name());
-        steps.push(step.measure(context, options.runs)?);
+        let graph = step.graph()?;
+        prepare(&graph)?;
+        steps.push(step.measure(context, &graph, options.runs)?);
     }
     Ok(Report {
         version: env!("CARGO_PKG_VERSION").into(),

@@ -73,7 +73,11 @@ impl WholeStep {
         format!("{} {first}..{last}, {n} of {h}x{w}, {what}{precision}", self.model.network.name())
     }
 
-    fn graph(&self) -> Result<Graph> {
+    /// The program.
+    ///
+    /// # Errors
+    /// What building it raises.
+    pub fn graph(&self) -> Result<Graph> {
         if self.train {
             let how = Sparing { mixed: self.mixed, recompute: false };
             return training_graph(&self.model, &LossSpec::Bce, self.x, how).map(|t| t.graph);
@@ -85,12 +89,12 @@ impl WholeStep {
         Ok(graph)
     }
 
-    /// Times the step.
+    /// Times the step, given its [`Self::graph`].
     ///
     /// # Errors
     /// What the device raises.
-    pub fn measure(&self, context: &Arc<Context>, runs: usize) -> Result<StepRow> {
-        let session = session(context, &self.graph()?)?;
+    pub fn measure(&self, context: &Arc<Context>, graph: &Graph, runs: usize) -> Result<StepRow> {
+        let session = session(context, graph)?;
         let scaling = self.mixed.then(Scaling::default);
         let adam = OptimSpec { scaling, ..Method::Adam(Adam::default()).into() };
         let gradients = session.gradients();

@@ -10,11 +10,12 @@ use std::{
 use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
 
-use super::{Precision, say};
+use super::{Precision, say, tune::Kernels};
 use crate::{
     Error, Result,
     bench::{self, Custom, Options, Report},
     gpu::Context,
+    graph::Graph,
     io::atomic::write_atomic,
 };
 
@@ -86,7 +87,11 @@ enum BenchCommand {
 ///
 /// # Errors
 /// What device, files or the user's shader raise.
-pub fn bench(context: impl FnOnce() -> Result<Arc<Context>>, args: &BenchArgs) -> Result<u8> {
+pub fn bench(
+    context: impl FnOnce() -> Result<Arc<Context>>,
+    kernels: &Kernels,
+    args: &BenchArgs,
+) -> Result<u8> {
     if let Some(BenchCommand::Compare { a, b }) = &args.command {
         say!("{}", bench::compare(&load(a)?, &load(b)?).trim_end());
         return Ok(0);
@@ -98,7 +103,8 @@ pub fn bench(context: impl FnOnce() -> Result<Arc<Context>>, args: &BenchArgs) -
     let bar = ProgressBar::new_spinner();
     let mixed = args.precision.iter().map(|p| *p == Precision::Mixed).collect();
     let options = Options { runs: args.runs as usize, only: args.only.clone(), mixed };
-    let report = bench::run(&context, &options, |what| {
+    let prepare = |graph: &Graph| kernels.tune(&context, std::slice::from_ref(graph));
+    let report = bench::run(&context, &options, prepare, |what| {
         bar.set_message(what.to_string());
         bar.tick();
     })?;
@@ -176,7 +182,7 @@ fn text(report: &Report) -> String {
     for r in &report.kernels {
         let _ = writeln!(
             out,
-            "{:10.3} {:4.0}% {:8.2} {:8.2} {:5.0}% of {:10}  {} {}, {}",
+            "{:10.3} {:4.0}% {:8.2} {:8.2} {:5.0}% of {:10}  {} {}, {}{}",
             r.times.median,
             100.0 * r.times.spread(),
             r.gflops,
@@ -185,7 +191,8 @@ fn text(report: &Report) -> String {
             r.bound,
             r.group,
             r.name,
-            r.pass
+            r.pass,
+            if r.form.is_empty() { String::new() } else { format!(": {}", r.form) }
         );
     }
     if !report.steps.is_empty() {
@@ -210,16 +217,17 @@ fn text(report: &Report) -> String {
 
 fn csv(report: &Report) -> String {
     let mut out = String::from(
-        "group,name,pass,dispatches,median_ms,least_ms,most_ms,flops,bytes,gflops,gbytes,bound,of_ceiling\n",
+        "group,name,pass,form,dispatches,median_ms,least_ms,most_ms,flops,bytes,gflops,gbytes,bound,of_ceiling\n",
     );
     for r in &report.kernels {
         let t = &r.times;
         let _ = writeln!(
             out,
-            "{},{},{},{},{},{},{},{},{},{},{},{},{}",
+            "{},{},{},\"{}\",{},{},{},{},{},{},{},{},{},{}",
             r.group,
             r.name,
             r.pass,
+            r.form,
             r.dispatches,
             t.median,
             t.least,

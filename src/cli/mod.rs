@@ -103,7 +103,7 @@ pub fn main(cli: Cli) -> Result<u8> {
         Command::Info(args) => info::info(&args),
         Command::Doctor(args) => doctor::doctor(&select, &args),
         Command::Plan(args) => plan::plan(&context()?, &args),
-        Command::Bench(args) => bench::bench(context, &args),
+        Command::Bench(args) => bench::bench(context, &kernels, &args),
         Command::Tune(args) => tune::tune(&context()?, &args),
         Command::Config(args) => run::config(&args),
         Command::Train(args) => run::train(&context()?, &kernels, &args),

@@ -66,10 +66,18 @@ impl Kernels {
     /// # Errors
     /// What the device raises.
     pub fn before_training(&self, context: &Arc<Context>, config: &Config) -> Result<()> {
+        self.tune(context, &graphs(config)?)
+    }
+
+    /// As [`Self::before_training`], for programs.
+    ///
+    /// # Errors
+    /// What the device raises.
+    pub fn tune(&self, context: &Arc<Context>, graphs: &[Graph]) -> Result<()> {
         if self.no_tune || self.kernels.is_some() || context.is_software() {
             return Ok(());
         }
-        tune_all(context, &graphs(config)?, &context.choices(), Effort::default())?;
+        tune_all(context, graphs, &context.choices(), Effort::default(), false)?;
         Ok(())
     }
 }
@@ -100,7 +108,7 @@ pub fn tune(context: &Arc<Context>, args: &TuneArgs) -> Result<u8> {
     let graphs = graphs(&args.file.load()?)?;
     let known = if args.again { Choices::default() } else { context.choices() };
     let effort = Effort { runs: args.runs as usize, limit: Duration::from_secs(args.limit) };
-    let table = tune_all(context, &graphs, &known, effort)?;
+    let table = tune_all(context, &graphs, &known, effort, true)?;
     if let Some(path) = &args.save {
         write_atomic(path, table.to_json()?.as_bytes())?;
     }
@@ -118,8 +126,14 @@ fn graphs(config: &Config) -> Result<[Graph; 2]> {
     ])
 }
 
-/// Tunes what is not in `known`, and puts it into the context and the cache.
-fn tune_all(context: &Arc<Context>, graphs: &[Graph], known: &Choices, effort: Effort) -> Result<Table> {
+/// Tunes what is not in `known`, and puts it into the context and the cache; `tell` prints all times.
+fn tune_all(
+    context: &Arc<Context>,
+    graphs: &[Graph],
+    known: &Choices,
+    effort: Effort,
+    tell: bool,
+) -> Result<Table> {
     let mut table = cached(context).unwrap_or_else(|| Table::new(context));
     let mut known = known.clone();
     let bar = ProgressBar::new_spinner();
@@ -128,7 +142,7 @@ fn tune_all(context: &Arc<Context>, graphs: &[Graph], known: &Choices, effort: E
             bar.set_message(format!("timing {key}"));
             bar.tick();
         })?;
-        for t in &tuned {
+        for t in tuned.iter().filter(|_| tell) {
             let times: Vec<_> = t.times.iter().map(|(form, ms)| format!("{form} {ms:.3} ms")).collect();
             bar.suspend(|| say!("{}\n    {}", t.key, times.join("\n    ")));
         }

@@ -33,6 +33,8 @@ pub struct Pass {
     pub label: String,
     /// Its share of the operator's cost.
     pub cost: Cost,
+    /// The form that was chosen for the operator, where it has several.
+    pub form: Option<String>,
     /// The operator's place in [`Graph::nodes`].
     pub node: usize,
 }
@@ -157,7 +159,8 @@ pub(super) fn lower(graph: &Graph, device: &Capabilities, choices: &Choices) -> 
             used.0.insert(forms.key, name.clone());
             Some(name)
         });
-        let mut l = Lowering { graph, node, vars: &mut vars, passes: Vec::new(), device, trains, form };
+        let mut l =
+            Lowering { graph, node, vars: &mut vars, passes: Vec::new(), device, trains, form: form.clone() };
         node.op.lower(&mut l)?;
         let dispatches = l.passes;
         let count = dispatches.len().max(1) as u64;
@@ -165,7 +168,7 @@ pub(super) fn lower(graph: &Graph, device: &Capabilities, choices: &Choices) -> 
         let cost = Cost { flops: cost.flops / count, bytes: cost.bytes / count };
         passes.extend(dispatches.into_iter().map(|dispatch| {
             let label = format!("{} {}", dispatch.variant.file, node.scope);
-            Pass { dispatch, label, cost, node: index }
+            Pass { dispatch, label, cost, form: form.clone(), node: index }
         }));
     }
     Ok(Lowered { passes, vars, choices: used })

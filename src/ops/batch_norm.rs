@@ -187,6 +187,10 @@ impl Operator for BatchNorm {
         Some((Arc::new(BatchNormApply { act: self.act, join: self.join }), inputs))
     }
 
+    fn exact_outputs(&self, _: &[bool]) -> Vec<usize> {
+        vec![1]
+    }
+
     fn twin(&self, inputs: &[Array]) -> Vec<Array> {
         let x = &inputs[0];
         let (mean, var) =

@@ -118,11 +118,15 @@ struct Ready {
 
 impl Computation for Ready {
     fn run(&mut self) {
-        self.session.submit(true, |encoder| {
-            if let Some(optimizer) = &mut self.optimizer {
-                optimizer.step(encoder, RATE);
-            }
-        });
+        let (session, optimizer) = (&self.session, &mut self.optimizer);
+        session.submit(
+            |encoder| session.clear_gradients(encoder),
+            |encoder| {
+                if let Some(optimizer) = optimizer {
+                    optimizer.step(encoder, RATE);
+                }
+            },
+        );
         self.context.wait().expect("the device works");
     }
 
