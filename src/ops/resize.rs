@@ -148,7 +148,7 @@ impl Operator for Resize {
     }
 
     fn again(&self, node: &Node) -> Option<(Arc<dyn Operator>, Vec<Var>)> {
-        Some((Arc::new(self.clone()), node.inputs.clone()))
+        Some((Arc::new(*self), node.inputs.clone()))
     }
 
     fn twin(&self, inputs: &[Array]) -> Vec<Array> {
