@@ -7,20 +7,16 @@
 // Traffic per step: 2 * TILE * STEP vec4 loads for 4 * TILE * TILE * STEP multiply-adds.
 
 import package::variant::{STEP, SUBGROUP, THREADS};
-import package::variant::{KERNEL_H, KERNEL_W, STRIDE_Y, STRIDE_X, UP_Y, UP_X};
-import package::shared::gather::Gather;
+import package::variant::{KERNEL_H, KERNEL_W, UP_Y, UP_X};
 import package::shared::matrix::{SIDE, Left, Right, Sum};
-import package::shared::pixels::{grid, pixel};
+import package::shared::pixels::{g, grid, input, origin, pixel, tap_shift};
 import package::shared::epilogue::finish;
 
 enable f16;
 enable wgpu_cooperative_matrix;
 
-@group(0) @binding(0) var<uniform> g: Gather;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> w: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
-@if(two) @group(0) @binding(4) var<storage, read> x2: array<vec4<f32>>;
 
 const TILE = 4u * SIDE;
 const DEPTH = 4u * STEP;
@@ -64,7 +60,7 @@ fn main(
 ) {
     let out_c4 = (g.out_c + 3u) / 4u;
     let total = g.in_c4 + g.in2_c4;
-    let cut = grid(g);
+    let cut = grid();
     let index = group.x + group.y * groups.x;
     let col_tiles = (4u * out_c4 + TILE - 1u) / TILE;
     let col = index % col_tiles * (TILE / 4u);
@@ -76,13 +72,9 @@ fn main(
     let phase = vec2<u32>(part % UP_X, part / UP_X);
 
     // What this invocation loads: always the same pixels.
-    var origin: array<vec3<i32>, LOADS>;
+    var places: array<vec3<i32>, LOADS>;
     for (var i = 0u; i < LOADS; i++) {
-        let number = first + (local + i * THREADS) / STEP;
-        let at = pixel(g, number, part, cut.w);
-        // Far outside where the grid ends.
-        let top = select(-1000000, i32(at.y * STRIDE_Y), number < count);
-        origin[i] = vec3<i32>(i32(at.x * STRIDE_X), top, i32(at.n));
+        places[i] = origin(first + (local + i * THREADS) / STEP, part, cut.w, count);
     }
     let subgroup = local / SUBGROUP;
     let high = subgroup / 2u * 2u * SIDE;
@@ -92,22 +84,13 @@ fn main(
     var s10 = Sum();
     var s11 = Sum();
     for (var tap = 0u; tap < KERNEL_H * KERNEL_W; tap++) {
-        var shift = vec2<i32>(phase) + vec2<i32>(g.offset_x, g.offset_y)
-            + vec2<i32>(i32(tap % KERNEL_W) * g.step_x, i32(tap / KERNEL_W) * g.step_y);
+        var shift = tap_shift(tap, phase);
         if shift.x % i32(UP_X) != 0 || shift.y % i32(UP_Y) != 0 { continue; }
         shift /= vec2<i32>(i32(UP_X), i32(UP_Y));
         for (var c0 = 0u; c0 < total; c0 += STEP) {
             for (var i = 0u; i < LOADS; i++) {
                 let to = local + i * THREADS;
-                let c = c0 + to % STEP;
-                let ix = origin[i].x + shift.x;
-                let iy = origin[i].y + shift.y;
-                var value = vec4<f32>(0.0);
-                if ix >= 0 && ix < g.in_w && iy >= 0 && iy < g.in_h {
-                    let at = u32((origin[i].z * g.in_h + iy) * g.in_w + ix);
-                    if c < g.in_c4 { value = x[at * g.in_c4 + c]; }
-                    @if(two) { if c >= g.in_c4 && c < total { value = x2[at * g.in2_c4 + c - g.in_c4]; } }
-                }
+                let value = input(places[i], shift, c0 + to % STEP);
                 for (var lane = 0u; lane < 4u; lane++) { seen[4u * to + lane] = f16(value[lane]); }
             }
             stage_weights(local, tap, col, c0, out_c4);
@@ -138,7 +121,7 @@ fn main(
             let row = i / (SIDE / 4u);
             let number = first + high + quarter / 2u * SIDE + row;
             let c4 = col + (wide + quarter % 2u * SIDE) / 4u + i % (SIDE / 4u);
-            let at = pixel(g, number, part, cut.w);
+            let at = pixel(number, part, cut.w);
             let oy = at.y * UP_Y + phase.y;
             let ox = at.x * UP_X + phase.x;
             if number < count && oy < g.out_h && ox < g.out_w && c4 < out_c4 {

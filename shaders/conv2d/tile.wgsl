@@ -8,16 +8,12 @@
 // an invocation reads ROWS + 4 * COLS vec4 of workgroup memory for 16 * ROWS * COLS of them.
 
 import package::variant::{PIXELS, CHANNELS, STEP, ROWS, COLS, THREADS};
-import package::variant::{KERNEL_H, KERNEL_W, STRIDE_Y, STRIDE_X, UP_Y, UP_X};
-import package::shared::gather::Gather;
-import package::shared::pixels::{grid, pixel};
+import package::variant::{KERNEL_H, KERNEL_W, UP_Y, UP_X};
+import package::shared::pixels::{g, grid, input, origin, pixel, tap_shift};
 import package::shared::epilogue::finish;
 
-@group(0) @binding(0) var<uniform> g: Gather;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> w: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
-@if(two) @group(0) @binding(4) var<storage, read> x2: array<vec4<f32>>;
 
 // Blocks of four channels, and invocations along channels and along pixels.
 const BLOCKS = CHANNELS / 4u;
@@ -64,7 +60,7 @@ fn main(
 ) {
     let out_c4 = (g.out_c + 3u) / 4u;
     let total = g.in_c4 + g.in2_c4;
-    let cut = grid(g);
+    let cut = grid();
     let index = group.x + group.y * groups.x;
     let col_tiles = (out_c4 + BLOCKS - 1u) / BLOCKS;
     let col = index % col_tiles * BLOCKS;
@@ -76,35 +72,21 @@ fn main(
     let phase = vec2<u32>(part % UP_X, part / UP_X) * select(0u, 1u, UP_Y * UP_X > 1u);
 
     // What this invocation loads: always the same pixels.
-    var origin: array<vec3<i32>, LOADS>;
+    var places: array<vec3<i32>, LOADS>;
     for (var i = 0u; i < LOADS; i++) {
-        let number = first + (local + i * THREADS) / STEP;
-        let at = pixel(g, number, part, cut.w);
-        // Far outside where the grid ends.
-        let top = select(-1000000, i32(at.y * STRIDE_Y), number < cut.count);
-        origin[i] = vec3<i32>(i32(at.x * STRIDE_X), top, i32(at.n));
+        places[i] = origin(first + (local + i * THREADS) / STEP, part, cut.w, cut.count);
     }
     let across = local % ACROSS;
     let down = local / ACROSS;
     var acc: array<array<vec4<f32>, COLS>, ROWS>;
     for (var tap = 0u; tap < KERNEL_H * KERNEL_W; tap++) {
-        var shift = vec2<i32>(phase) + vec2<i32>(g.offset_x, g.offset_y)
-            + vec2<i32>(i32(tap % KERNEL_W) * g.step_x, i32(tap / KERNEL_W) * g.step_y);
+        var shift = tap_shift(tap, phase);
         if shift.x % i32(UP_X) != 0 || shift.y % i32(UP_Y) != 0 { continue; }
         shift /= vec2<i32>(i32(UP_X), i32(UP_Y));
         for (var c0 = 0u; c0 < total; c0 += STEP) {
             for (var i = 0u; i < LOADS; i++) {
                 let to = local + i * THREADS;
-                let c = c0 + to % STEP;
-                let ix = origin[i].x + shift.x;
-                let iy = origin[i].y + shift.y;
-                var value = vec4<f32>(0.0);
-                if ix >= 0 && ix < g.in_w && iy >= 0 && iy < g.in_h {
-                    let at = u32((origin[i].z * g.in_h + iy) * g.in_w + ix);
-                    if c < g.in_c4 { value = x[at * g.in_c4 + c]; }
-                    @if(two) { if c >= g.in_c4 && c < total { value = x2[at * g.in2_c4 + c - g.in_c4]; } }
-                }
-                seen[to] = value;
+                seen[to] = input(places[i], shift, c0 + to % STEP);
             }
             stage_weights(local, tap, part, col, c0, out_c4);
             workgroupBarrier();
@@ -128,7 +110,7 @@ fn main(
     }
     for (var r = 0u; r < ROWS; r++) {
         let number = first + down + r * DOWN;
-        let at = pixel(g, number, part, cut.w);
+        let at = pixel(number, part, cut.w);
         let oy = at.y * UP_Y + phase.y;
         let ox = at.x * UP_X + phase.x;
         if number >= cut.count || oy >= g.out_h || ox >= g.out_w { continue; }
