@@ -24,7 +24,7 @@ pub struct Conv2dWeightGrad {
 
 /// Invocations that keep a device busy; more shares than that only cost memory.
 const fn busy(software: bool) -> usize {
-    if software { 1 << 14 } else { 1 << 17 }
+    if software { 1 << 12 } else { 1 << 17 }
 }
 
 /// Most bytes for partial sums.
