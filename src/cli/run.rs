@@ -70,7 +70,10 @@ pub struct TrainArgs {
 /// What the run meets.
 pub fn train(context: &Arc<Context>, kernels: &Kernels, args: &TrainArgs) -> Result<u8> {
     let config = args.file.load()?;
-    kernels.before_training(context, &config)?;
+    // A resumed run goes on with the kernels of its checkpoint.
+    if !args.resume {
+        kernels.before_training(context, &config)?;
+    }
     let options = RunOptions {
         resume: args.resume,
         overwrite: args.overwrite,

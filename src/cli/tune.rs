@@ -41,10 +41,13 @@ impl Kernels {
     /// What opening the device raises, and a table given by name that cannot be read.
     pub fn open(&self, select: &Select) -> Result<Arc<Context>> {
         let context = Context::new(select)?;
+        self.choose(&context)?;
+        if self.no_tune {
+            return Ok(Arc::new(context));
+        }
         let kept = pipelines_file(&context).and_then(|path| std::fs::read(path).ok());
         // SAFETY: only this program writes that file, whole or not at all, with what the driver gave it.
         let context = unsafe { context.with_pipelines(kept.as_deref()) };
-        self.choose(&context)?;
         Ok(Arc::new(context))
     }
 
@@ -142,6 +145,9 @@ fn tune_all(
             bar.set_message(format!("timing {key}"));
             bar.tick();
         })?;
+        for (t, form) in tuned.iter().flat_map(|t| t.wrong.iter().map(move |form| (t, form))) {
+            bar.suspend(|| eprintln!("warning: {} is wrong by {form} on this device; not used", t.key));
+        }
         for t in tuned.iter().filter(|_| tell) {
             let times: Vec<_> = t.times.iter().map(|(form, ms)| format!("{form} {ms:.3} ms")).collect();
             bar.suspend(|| say!("{}\n    {}", t.key, times.join("\n    ")));

@@ -18,7 +18,8 @@ impl Matrices {
         use wgpu::CooperativeScalarType::{F16, F32};
         let has = |features| adapter.features().contains(features);
         let info = adapter.get_info();
-        let fixed = info.subgroup_min_size == info.subgroup_max_size;
+        // Workgroups of four subgroups must fit into 256 invocations.
+        let fixed = info.subgroup_min_size == info.subgroup_max_size && info.subgroup_max_size <= 64;
         let able = fixed
             && has(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX)
             && has(wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP);

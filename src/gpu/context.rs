@@ -288,6 +288,14 @@ impl Context {
         unlock(&self.choices).clone()
     }
 
+    /// Adds to [`Self::choices`] what is not in it.
+    pub(crate) fn keep(&self, choices: Choices) {
+        let mut all = unlock(&self.choices);
+        for (key, form) in choices.0 {
+            all.0.entry(key).or_insert(form);
+        }
+    }
+
     /// Adds to [`Self::choices`], for plans made from now on.
     pub fn choose(&self, choices: Choices) {
         unlock(&self.choices).extend(choices);

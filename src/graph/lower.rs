@@ -156,7 +156,7 @@ pub(super) fn lower(graph: &Graph, device: &Capabilities, choices: &Choices) -> 
         let form = forms(graph, node, device).and_then(|forms| {
             let chosen = choices.get(&forms.key).filter(|name| forms.names.iter().any(|n| n == name));
             let name = chosen.map(str::to_string).or_else(|| forms.names.first().cloned())?;
-            used.0.insert(forms.key, name.clone());
+            used.0.entry(forms.key).or_insert_with(|| name.clone());
             Some(name)
         });
         let mut l =

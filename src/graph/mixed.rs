@@ -6,7 +6,8 @@ use half::{f16, slice::HalfFloatSliceExt};
 
 use super::{Graph, Role, Shape, Var};
 
-/// How the numbers of a tensor are stored; arithmetic is in f32 either way.
+/// How the numbers of a tensor are stored; arithmetic is in f32 either way, but for the factors of
+/// products on matrix units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// Four bytes a number.

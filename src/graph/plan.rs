@@ -69,7 +69,7 @@ impl Plan {
     /// mixed precision and the device knows no f16.
     pub fn new(graph: &Graph, context: &Context) -> Result<Self> {
         let plan = Self::with(graph, context, &context.choices())?;
-        context.choose(plan.choices.clone());
+        context.keep(plan.choices.clone());
         Ok(plan)
     }
 

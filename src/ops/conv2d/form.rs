@@ -107,9 +107,9 @@ impl Form {
     /// loses digits, so programs that train do without.
     pub fn candidates(gather: &Gather, site: &Site<'_>) -> Vec<Self> {
         let (g, device, trains) = (&gather.geometry, site.device, site.trains);
-        // Factors in f16 are for those who asked for it.
+        // Factors in f16 are for those who asked for it, and never a guess: tuning compares their results first.
         let matrices = device.matrices.filter(|_| site.half).map(Product::Matrix);
-        let direct = matrices.into_iter().chain(products(gather, device));
+        let direct = products(gather, device).into_iter().chain(matrices);
         let direct = direct.map(|product| Self { winograd: None, product });
         let fits = g.kernel == [3, 3] && g.stride == [1, 1] && g.dilation == [1, 1];
         if !fits || gather.out.h < 2 || gather.out.w < 2 {
@@ -144,14 +144,15 @@ impl Form {
             second => format!("{}+{}", 4 * gather.input.c4(), 4 * second),
         };
         let key = format!(
-            "{} {}x{}{}, {sources} to {}, {} pixels{}{}",
+            "{} {}x{}{}, {sources} to {}, {} pixels{}{}{}",
             if gather.adjoint { "conv_transpose2d" } else { "conv2d" },
             g.kernel[0],
             g.kernel[1],
             g.steps(),
             c.next_multiple_of(4),
-            // Neighbouring sizes share a choice.
+            // Neighbouring sizes share a choice, where they have the same forms.
             (n * h * w).next_power_of_two(),
+            if w.div_ceil(gather.up()[1]) <= 4 { ", narrow" } else { "" },
             if site.trains { ", training" } else { "" },
             if site.half { ", half" } else { "" },
         );

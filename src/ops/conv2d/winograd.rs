@@ -60,10 +60,12 @@ pub(super) fn lower(l: &mut Lowering<'_>, g: &Gather, tensors: &Tensors, made: u
     let [down, across] = [g.out.h, g.out.w].map(|size| size.div_ceil(made));
     let tiles = g.out.n * down * across;
     let whole = product(g, made, tiles);
-    let software = l.at_site(|site| site.device.software);
+    let (software, limit) = l.at_site(|site| (site.device.software, site.device.tensor_bytes as usize));
     let bytes = (whole.input.bytes() + whole.out.bytes()) as usize;
+    // Huge pictures get larger rounds rather than thousands.
+    let round = round_bytes(software).max(bytes / 64).min(limit);
     // Whole strips of the product's widest form.
-    let most = tiles.div_ceil(bytes.div_ceil(round_bytes(software))).next_multiple_of(8).min(tiles);
+    let most = tiles.div_ceil(bytes.div_ceil(round)).next_multiple_of(8).min(tiles);
 
     let weight = l.scratch("turned weights", weight(g, made));
     let turned = l.scratch("turned inputs", Shape { w: most, ..whole.input });

@@ -93,9 +93,9 @@ impl First {
         let channels = 4 * x.c4().min(dy.c4()) as u32;
         let wide = |t: &&Tile| t.fits(device) && t.outputs < 2 * channels.max(32);
         let tiles: Vec<_> = TILES.iter().filter(wide).map(|t| Self::Tile(*t)).collect();
-        // Factors in f16 are for those who asked for it.
-        let matrices = device.matrices.filter(|_| site.half).map(Self::Matrix).into_iter();
-        if device.software { [rows, tiles].concat() } else { matrices.chain(tiles).chain(rows).collect() }
+        // Factors in f16 are for those who asked for it, and never a guess: tuning compares their results first.
+        let matrices = device.matrices.filter(|_| site.half).map(Self::Matrix).into_iter().collect();
+        if device.software { [rows, tiles].concat() } else { [tiles, rows, matrices].concat() }
     }
 
     /// The form that was chosen for the operator being lowered.
