@@ -29,7 +29,8 @@ pub struct Kernels {
     /// Takes kernels by the built-in table and rules alone: times nothing, reads and writes no cache.
     #[arg(long, global = true)]
     no_tune: bool,
-    /// Takes kernels by this table, as `gyre tune --save` writes it, and times nothing.
+    /// Takes kernels by this table, as `gyre tune --save` writes it, and by rule what it does not name; times
+    /// nothing.
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "no_tune")]
     kernels: Option<PathBuf>,
 }
