@@ -1,6 +1,6 @@
 use gyre::{
     graph::{Operator, Shape},
-    ops::{Act, Conv2d, Geometry, check::Sample, samples},
+    ops::{Act, Conv2d, FixedNorm, Geometry, Join, check::Sample, samples},
 };
 
 fn sample(label: &str, op: Conv2d, x: Shape, out: usize) -> Sample {
@@ -90,8 +90,13 @@ fn epilogues() {
     ] {
         crate::both([sample(op.act.name(), op, x, out)]);
     }
-    let op = Conv2d { bias: true, norm: Some(1e-5), residual: true, act: Act::Silu, ..Conv2d::new(g) };
-    crate::forward([sample("norm and residual", op, x, 7)]);
+    for (after, residual) in
+        [(false, Join::Before), (false, Join::After), (true, Join::None), (true, Join::After)]
+    {
+        let norm = Some(FixedNorm { eps: 1e-5, after });
+        let op = Conv2d { bias: true, norm, residual, act: Act::Silu, ..Conv2d::new(g) };
+        crate::forward([sample(&format!("norm after {after}, residual {residual:?}"), op, x, 7)]);
+    }
 }
 
 #[test]

@@ -53,9 +53,32 @@ fn activations_and_sums_join_batch_norm_in_training() {
     assert_eq!(joined, 5 * 5);
 }
 
+/// Sums of gradients, and no sum for biases that the batch's own mean takes out again.
+#[test]
+fn gradients_join_the_convolutions_that_make_them() {
+    let graph =
+        training_graph(&small(Network::R2UNet), &LossSpec::Bce, Shape::new(2, 16, 16, 1), Sparing::default())
+            .unwrap()
+            .graph;
+    let plan = Plan::new(&graph, context()).unwrap();
+    let joined = plan.passes.iter().filter(|p| {
+        p.label.starts_with("conv_transpose2d") && p.dispatch.variant.features.iter().any(|f| f == "residual")
+    });
+    // In each of two units of five blocks, what x gets through t = 2 sums joins what it gets from a convolution.
+    assert!(joined.count() >= 5 * 2);
+    // Projections of the blocks, and the head.
+    assert_eq!(count(&plan, "reduce/pixels"), 5 + 1);
+}
+
 #[test]
 fn fusion_changes_no_number() {
-    let model = Model { widths: vec![3, 5], ..Model::new(Network::R2AttUNet, 1, 2) };
+    for network in Network::ALL {
+        fusion_changes_no_number_of(network);
+    }
+}
+
+fn fusion_changes_no_number_of(network: Network) {
+    let model = Model { widths: vec![3, 5], ..Model::new(network, 1, 2) };
     let mut results = Vec::new();
     for fuse in [false, true] {
         let mut graph = Graph::new();
@@ -74,6 +97,18 @@ fn fusion_changes_no_number() {
     }
     for (plain, fused) in results[0].iter().zip(&results[1]) {
         approx::assert_relative_eq!(plain, fused, epsilon = 1e-5, max_relative = 1e-4);
+    }
+}
+
+/// Batch norms and sums of whole networks are epilogues; only gates still multiply.
+#[test]
+fn predictions_are_convolutions() {
+    for network in Network::ALL {
+        let (graph, ..) = predictor::graph(&small(network), Shape::new(1, 16, 16, 1)).unwrap();
+        let plan = Plan::new(&graph, context()).unwrap();
+        let gates = plan.passes.iter().filter(|p| p.dispatch.variant.features.iter().any(|f| f == "mul"));
+        assert_eq!(count(&plan, "batch_norm_apply") + count(&plan, "activation"), 0, "{}", network.name());
+        assert_eq!(count(&plan, "binary"), gates.count(), "{}", network.name());
     }
 }
 

@@ -9,7 +9,7 @@ import package::variant::{PIXELS, COLS, KERNEL_H, KERNEL_W, STRIDE_X, UP_X};
 import package::shared::gather::Gather;
 import package::shared::strip::{NOWHERE, place, source_x, source_y};
 import package::shared::grid::invocation;
-import package::shared::epilogue::finish;
+import package::shared::epilogue::{epilogue, finish};
 
 @group(0) @binding(0) var<uniform> g: Gather;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
@@ -74,14 +74,15 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
             }
         }
     }
-    for (var p = 0u; p < PIXELS; p++) {
-        let ox = at.x + p * UP_X;
-        if ox >= g.out_w { break; }
-        let pixel = ((at.n * g.out_h + at.y) * g.out_w + ox) * out_c4;
-        for (var q = 0u; q < COLS; q++) {
-            let c4 = col + q;
-            if c4 >= out_c4 { break; }
-            y[pixel + c4] = finish(acc[p][q], pixel + c4, c4, g.out_c, g.slope);
+    for (var q = 0u; q < COLS; q++) {
+        let c4 = col + q;
+        if c4 >= out_c4 { break; }
+        let e = epilogue(c4, g.out_c);
+        for (var p = 0u; p < PIXELS; p++) {
+            let ox = at.x + p * UP_X;
+            if ox >= g.out_w { break; }
+            let to = ((at.n * g.out_h + at.y) * g.out_w + ox) * out_c4 + c4;
+            y[to] = finish(acc[p][q], to, g.slope, e);
         }
     }
 }

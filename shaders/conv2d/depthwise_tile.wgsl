@@ -9,7 +9,7 @@
 import package::variant::{RUN, LINES, KERNEL_H, KERNEL_W, STRIDE};
 import package::shared::gather::Gather;
 import package::shared::grid::invocation;
-import package::shared::epilogue::finish;
+import package::shared::epilogue::{epilogue, finish};
 
 @group(0) @binding(0) var<uniform> g: Gather;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
@@ -60,6 +60,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
             columns[k][s] = select(vec4<f32>(0.0), x[start[s] + column], within && inside[s]);
         }
     }
+    let e = epilogue(c4, g.out_c);
     for (var ox = first_x; ox < min(first_x + RUN, g.out_w); ox++) {
         for (var k = KEPT; k < KERNEL_W; k++) {
             let ix = i32(ox * STRIDE) + offset.x + i32(k);
@@ -79,7 +80,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
             let oy = first_y + l;
             if oy < g.out_h {
                 let to = ((n * g.out_h + oy) * g.out_w + ox) * g.cols4 + c4;
-                y[to] = finish(value, to, c4, g.out_c, g.slope);
+                y[to] = finish(value, to, g.slope, e);
             }
         }
         for (var k = 0u; k < KEPT; k++) { columns[k] = columns[k + STRIDE]; }

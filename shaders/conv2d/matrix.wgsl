@@ -10,7 +10,7 @@ import package::variant::{STEP, SUBGROUP, THREADS};
 import package::variant::{KERNEL_H, KERNEL_W, UP_Y, UP_X};
 import package::shared::matrix::{SIDE, Left, Right, Sum};
 import package::shared::pixels::{g, grid, input, origin, pixel, tap_shift};
-import package::shared::epilogue::finish;
+import package::shared::epilogue::{epilogue, finish};
 
 enable f16;
 enable wgpu_cooperative_matrix;
@@ -128,7 +128,7 @@ fn main(
                 let made = to + 4u * i;
                 let sum = vec4<f32>(sums[made], sums[made + 1u], sums[made + 2u], sums[made + 3u]);
                 let place = ((at.n * g.out_h + oy) * g.out_w + ox) * out_c4 + c4;
-                y[place] = finish(sum, place, c4, g.out_c, g.slope);
+                y[place] = finish(sum, place, g.slope, epilogue(c4, g.out_c));
             }
         }
         workgroupBarrier();

@@ -10,7 +10,7 @@
 import package::variant::{PIXELS, CHANNELS, STEP, ROWS, COLS, THREADS};
 import package::variant::{KERNEL_H, KERNEL_W, UP_Y, UP_X};
 import package::shared::pixels::{g, grid, input, origin, pixel, tap_shift};
-import package::shared::epilogue::finish;
+import package::shared::epilogue::{epilogue, finish};
 
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> w: array<vec4<f32>>;
@@ -108,16 +108,18 @@ fn main(
             workgroupBarrier();
         }
     }
-    for (var r = 0u; r < ROWS; r++) {
-        let number = first + down + r * DOWN;
-        let at = pixel(number, part, cut.w);
-        let oy = at.y * UP_Y + phase.y;
-        let ox = at.x * UP_X + phase.x;
-        if number >= cut.count || oy >= g.out_h || ox >= g.out_w { continue; }
-        let to = ((at.n * g.out_h + oy) * g.out_w + ox) * out_c4;
-        for (var q = 0u; q < COLS; q++) {
-            let c4 = col + across + q * ACROSS;
-            if c4 < out_c4 { y[to + c4] = finish(acc[r][q], to + c4, c4, g.out_c, g.slope); }
+    for (var q = 0u; q < COLS; q++) {
+        let c4 = col + across + q * ACROSS;
+        if c4 >= out_c4 { break; }
+        let e = epilogue(c4, g.out_c);
+        for (var r = 0u; r < ROWS; r++) {
+            let number = first + down + r * DOWN;
+            let at = pixel(number, part, cut.w);
+            let oy = at.y * UP_Y + phase.y;
+            let ox = at.x * UP_X + phase.x;
+            if number >= cut.count || oy >= g.out_h || ox >= g.out_w { continue; }
+            let to = ((at.n * g.out_h + oy) * g.out_w + ox) * out_c4 + c4;
+            y[to] = finish(acc[r][q], to, g.slope, e);
         }
     }
 }

@@ -6,7 +6,7 @@
 
 import package::shared::grid::invocation;
 import package::shared::winograd::{SIDE, MADE, output_line};
-import package::shared::epilogue::finish;
+import package::shared::epilogue::{epilogue, finish};
 
 // Tiles first..first + count of all pictures, `down` x `across` in each.
 struct Params {
@@ -32,6 +32,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
         for (var dy = 0u; dy < SIDE; dy++) { column[dy] = m[(dy * SIDE + dx) * pitch + i]; }
         columns[dx] = output_line(column);
     }
+    let e = epilogue(c, p.out_c);
     let tile = p.first + local;
     let line = tile / p.across;
     let n = line / p.down;
@@ -45,7 +46,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
         for (var dx = 0u; dx < MADE; dx++) {
             if left + dx >= p.out_w { break; }
             let to = ((n * p.out_h + top + dy) * p.out_w + left + dx) * out_c4 + c;
-            y[to] = finish(made[dx], to, c, p.out_c, p.slope);
+            y[to] = finish(made[dx], to, p.slope, e);
         }
     }
 }

@@ -53,38 +53,48 @@ pub fn plan(context: &Arc<Context>, args: &PlanArgs) -> Result<u8> {
     if let Some(folder) = &args.dump_shaders {
         dump(&plan, folder)?;
     }
-    let whole = Whole::new(plan.summary(), if args.inference { &[] } else { setup.optim.method.moments() });
-    if args.json {
-        super::print_json(&whole)?;
-    } else {
+    let moments = if args.inference { &[][..] } else { setup.optim.method.moments() };
+    let mut whole = Whole::new(plan.summary(), moments);
+    if !args.json {
         print(&whole, &plan, args.inference, shape);
     }
     if args.time {
-        time(context, &graph, plan)?;
+        let times = time(context, &graph, plan)?;
+        if !args.json {
+            print_times(&times);
+        }
+        whole.kernel_ms = Some(times);
+    }
+    if args.json {
+        super::print_json(&whole)?;
     }
     Ok(0)
 }
 
 /// A plan's summary with what lies beside the plan.
 #[derive(Serialize)]
-struct Whole<'a> {
+struct Whole {
     #[serde(flatten)]
-    plan: &'a Summary,
+    plan: Summary,
     /// Moments of the optimiser.
     optimizer_bytes: u64,
     /// Peak of the plan and the optimiser together.
     total_bytes: u64,
+    /// With `--time`: milliseconds of each kernel, all its passes together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kernel_ms: Option<BTreeMap<&'static str, f64>>,
 }
 
-impl<'a> Whole<'a> {
-    fn new(plan: &'a Summary, moments: &[&str]) -> Self {
+impl Whole {
+    fn new(plan: &Summary, moments: &[&str]) -> Self {
         let optimizer_bytes = moments.len() as u64 * plan.gradient_bytes;
-        Self { plan, optimizer_bytes, total_bytes: plan.peak_bytes + optimizer_bytes }
+        let total_bytes = plan.peak_bytes + optimizer_bytes;
+        Self { plan: plan.clone(), optimizer_bytes, total_bytes, kernel_ms: None }
     }
 }
 
-fn print(whole: &Whole<'_>, plan: &Plan, inference: bool, shape: Shape) {
-    let s = whole.plan;
+fn print(whole: &Whole, plan: &Plan, inference: bool, shape: Shape) {
+    let s = &whole.plan;
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     say!("{} of pictures {shape}", if inference { "prediction" } else { "training step" });
     say!("  parameters         {}", s.parameters);
@@ -111,33 +121,34 @@ fn print(whole: &Whole<'_>, plan: &Plan, inference: bool, shape: Shape) {
     say!("  kernels            {}", kernels.join(", "));
 }
 
-/// Prints the median over a few runs of the time that each kernel takes, all its passes together.
-fn time(context: &Arc<Context>, graph: &Graph, plan: Plan) -> Result<()> {
+/// The median over five runs of the milliseconds that each kernel takes, all its passes together.
+fn time(context: &Arc<Context>, graph: &Graph, plan: Plan) -> Result<BTreeMap<&'static str, f64>> {
     let files: Vec<&'static str> = plan.passes.iter().map(|p| p.dispatch.variant.file).collect();
     let session = Session::new(plan, &Arc::new(Weights::new(context, graph, 0)?))?;
     session.profile()?;
-    let mut runs: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    let mut runs: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
     for run in 0..5 {
         for (file, pass) in files.iter().zip(session.profile()?) {
-            let times = runs.entry(file).or_default();
+            let times = runs.entry(*file).or_default();
             times.resize(run + 1, 0.0);
             times[run] += pass.ms;
         }
     }
-    let mut medians: Vec<(f64, &str)> = runs
-        .into_iter()
-        .map(|(file, mut times)| {
-            times.sort_by(f64::total_cmp);
-            (times[times.len() / 2], file)
-        })
-        .collect();
-    medians.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let median = |mut times: Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    };
+    Ok(runs.into_iter().map(|(file, times)| (file, median(times))).collect())
+}
+
+fn print_times(times: &BTreeMap<&'static str, f64>) {
+    let mut longest_first: Vec<_> = times.iter().collect();
+    longest_first.sort_by(|a, b| b.1.total_cmp(a.1));
     say!("GPU time, median of 5 runs");
-    for (ms, file) in &medians {
+    for (file, ms) in longest_first {
         say!("  {ms:10.3} ms  {file}");
     }
-    say!("  {:10.3} ms  together", medians.iter().map(|m| m.0).sum::<f64>());
-    Ok(())
+    say!("  {:10.3} ms  together", times.values().sum::<f64>());
 }
 
 fn dump(plan: &Plan, folder: &PathBuf) -> Result<()> {

@@ -8,7 +8,13 @@ impl Graph {
     /// Fuses epilogues until nothing more fuses. To be called on the forward graph, before
     /// [`Graph::backward`], so that the gradient is that of the fused operators.
     pub fn fuse(&mut self) {
-        while let Some((first, second, op)) = self.find_fusion() {
+        self.fuse_from(0);
+    }
+
+    /// Fuses what node `first` and later ones make: with the number of nodes before [`Graph::backward`], the
+    /// sums of gradients join the convolutions that make their last term.
+    pub fn fuse_from(&mut self, first: usize) {
+        while let Some((first, second, op)) = self.find_fusion(first) {
             let producer = self.nodes[first].clone();
             let consumer = &mut self.nodes[second];
             let others = consumer.inputs.iter().filter(|v| **v != producer.outputs[0]);
@@ -21,8 +27,8 @@ impl Graph {
         }
     }
 
-    fn find_fusion(&self) -> Option<(usize, usize, Arc<dyn Operator>)> {
-        (0..self.nodes.len()).find_map(|first| {
+    fn find_fusion(&self, from: usize) -> Option<(usize, usize, Arc<dyn Operator>)> {
+        (from..self.nodes.len()).find_map(|first| {
             let second = self.only_consumer(self.nodes[first].outputs.first().copied()?)?;
             let (a, b) = (&self.nodes[first], &self.nodes[second]);
             let slot = b.inputs.iter().position(|v| *v == a.outputs[0])?;

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    Act, Activation, BatchNormApply, Binary, BinaryKind, batch_norm_grad::BatchNormGrad, reduce::shares,
-};
+use super::{Act, Activation, BatchNormApply, Binary, batch_norm_grad::BatchNormGrad, reduce::shares};
 use crate::{
     Error, Result,
     gpu::Variant,
@@ -225,8 +223,7 @@ impl Operator for BatchNorm {
             return fits.then(|| Arc::new(Self { act: activation.act, ..self.clone() }) as _);
         }
         let add = next.is::<Binary>()?;
-        let fits =
-            add.kind == BinaryKind::Add && self.join == Join::None && shapes.second[0] == shapes.second[1];
+        let fits = self.join == Join::None && add.is_sum(shapes.second);
         let join = if self.act == Act::Identity { Join::Before } else { Join::After };
         fits.then(|| Arc::new(Self { join, ..self.clone() }) as _)
     }

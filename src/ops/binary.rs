@@ -33,6 +33,11 @@ impl Binary {
     pub const fn new(kind: BinaryKind) -> Self {
         Self { kind, into: false }
     }
+
+    /// Makes a new tensor of the sum of two that have the same shape.
+    pub(super) fn is_sum(&self, inputs: &[Shape]) -> bool {
+        self.kind == BinaryKind::Add && !self.into && inputs[0] == inputs[1]
+    }
 }
 
 /// `a + b`; where `a` is a gradient accumulator, b is added into it.

@@ -14,13 +14,13 @@ pub(super) use self::{
     gather::{Epilogue, Gather, Tensors},
     sliding::SlidingTile,
 };
-use super::{Act, Activation, BatchNorm, Conv2dWeightGrad, ConvTranspose2d, Join};
+use super::{Act, Activation, BatchNorm, Binary, Conv2dWeightGrad, ConvTranspose2d, Join};
 use crate::{
     Error, Result,
     graph::{Access, Array, Backward, Cost, Forms, FuseShapes, Lowering, Operator, Shape, Site},
 };
 
-/// `y = act(norm(conv(x, w) + bias) + residual)`.
+/// `y = act(norm(conv(x, w) + bias) + residual)`, with norm and residual on either side of the activation.
 ///
 /// Inputs: one or two sources `[N, H, W, Ci]`; the weight `[kh, kw, sum of padded Ci, Co]` (grouped:
 /// `[kh, kw, Ci / groups, Co]`); then, where set, the bias `[Co]`; scale, shift, mean and variance of a
@@ -33,18 +33,27 @@ pub struct Conv2d {
     pub sources: usize,
     /// Adds a bias.
     pub bias: bool,
-    /// Applies a batch norm by fixed statistics, with this epsilon. Has no gradient.
-    pub norm: Option<f32>,
-    /// Adds a residual before the activation.
-    pub residual: bool,
-    /// Applied last.
+    /// Applies a batch norm by fixed statistics. Has no gradient.
+    pub norm: Option<FixedNorm>,
+    /// Adds a residual. After the activation it has no gradient.
+    pub residual: Join,
+    /// The activation.
     pub act: Act,
+}
+
+/// Batch norm by fixed statistics, folded into a convolution.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FixedNorm {
+    /// Added to the variance.
+    pub eps: f32,
+    /// Applied after the activation; else before it.
+    pub after: bool,
 }
 
 impl Conv2d {
     /// A plain convolution of one source.
     pub const fn new(geometry: Geometry) -> Self {
-        Self { geometry, sources: 1, bias: false, norm: None, residual: false, act: Act::Identity }
+        Self { geometry, sources: 1, bias: false, norm: None, residual: Join::None, act: Act::Identity }
     }
 
     /// Input number of bias, batch norm's first tensor and residual.
@@ -119,7 +128,10 @@ impl Operator for Conv2d {
         let y = Shape::new(x.n, h, w, inputs[self.sources].c);
         let (bias, norm, residual) = self.slots();
         let per_channel = inputs[bias..residual].iter().all(|s| *s == Shape::channels(y.c));
-        if !per_channel || (self.residual && inputs.get(residual) != Some(&y)) || norm > inputs.len() {
+        if !per_channel
+            || (self.residual != Join::None && inputs.get(residual) != Some(&y))
+            || norm > inputs.len()
+        {
             return Err(Error::shape(
                 "conv2d",
                 format!("epilogue inputs {:?} do not fit output {y}", &inputs[bias..]),
@@ -136,15 +148,17 @@ impl Operator for Conv2d {
 
     fn gradient(&self, b: &mut Backward<'_>) -> Result<()> {
         let Some(mut dy) = b.dy() else { return Ok(()) };
-        if self.norm.is_some() {
-            return Err(Error::shape("conv2d", "a convolution with folded batch norm has no gradient"));
+        if self.norm.is_some() || (self.residual == Join::After && self.act != Act::Identity) {
+            let message =
+                "a convolution with folded batch norm, or a sum after its activation, has no gradient";
+            return Err(Error::shape("conv2d", message));
         }
         let (bias, _, residual) = self.slots();
         if self.act != Act::Identity {
             let y = b.output(0);
             dy = b.graph.apply(Activation::backward_of_output(self.act), &[y, dy])?;
         }
-        if self.residual && b.wants(residual) {
+        if self.residual != Join::None && b.wants(residual) {
             b.give(residual, dy);
         }
         if self.bias && b.wants(bias) {
@@ -183,12 +197,11 @@ impl Operator for Conv2d {
         if self.bias {
             epilogue.add("bias", Access::Read(l.input(bias)));
         }
-        if let Some(eps) = self.norm {
-            epilogue.add("affine", Access::Read(BatchNorm::fold(l, norm, eps)));
+        if let Some(FixedNorm { eps, after }) = self.norm {
+            let feature = if after { "affine_after" } else { "affine" };
+            epilogue.add(feature, Access::Read(BatchNorm::fold(l, norm, eps)));
         }
-        if self.residual {
-            epilogue.add("residual", Access::Read(l.input(residual)));
-        }
+        epilogue.join(self.residual, || l.input(residual));
         epilogue.activate(self.act);
         let tensors = Tensors {
             out: l.output(0),
@@ -208,29 +221,40 @@ impl Operator for Conv2d {
         if self.bias {
             add_channels(&mut y, &inputs[bias].data);
         }
-        if let Some(eps) = self.norm {
-            y = BatchNorm::twin_fixed(&y, &inputs[norm..norm + 4], f64::from(eps));
-        }
-        if self.residual {
-            y.data.iter_mut().zip(&inputs[residual].data).for_each(|(a, b)| *a += b);
-        }
-        vec![y.map(|v| self.act.value(v))]
+        let normed = |y: Array, after: bool| match self.norm {
+            Some(n) if n.after == after => {
+                BatchNorm::twin_fixed(&y, &inputs[norm..norm + 4], f64::from(n.eps))
+            }
+            _ => y,
+        };
+        let summed = |y: Array, join: Join| match self.residual == join {
+            true => BatchNorm::twin_joined(y, Act::Identity, join, inputs.get(residual)),
+            false => y,
+        };
+        y = summed(normed(y, false), Join::Before).map(|v| self.act.value(v));
+        vec![summed(normed(y, true), Join::After)]
     }
 
     fn fuse(&self, next: &dyn Operator, slot: usize, shapes: &FuseShapes<'_>) -> Option<Arc<dyn Operator>> {
-        let plain = self.act == Act::Identity && !self.residual;
+        let active = self.act != Act::Identity;
         if let Some(activation) = next.is::<Activation>() {
-            let fits =
-                self.act == Act::Identity && activation.is_forward() && activation.act.known_by_output();
+            let early = self.residual != Join::After && self.norm.is_none_or(|n| !n.after);
+            let fits = !active && early && activation.is_forward() && activation.act.known_by_output();
             return fits.then(|| Arc::new(Self { act: activation.act, ..self.clone() }) as _);
         }
         if let Some(bn) = next.is::<BatchNorm>() {
-            let fits = plain && self.norm.is_none() && slot == 0 && !bn.train && bn.join == Join::None;
-            return fits.then(|| Arc::new(Self { norm: Some(bn.eps), act: bn.act, ..self.clone() }) as _);
+            let (act, one) = (if active { self.act } else { bn.act }, !active || bn.act == Act::Identity);
+            let fits = one && self.residual == Join::None && self.norm.is_none() && slot == 0;
+            let fixed = fits && !bn.train && bn.join == Join::None;
+            let norm = Some(FixedNorm { eps: bn.eps, after: active });
+            return fixed.then(|| Arc::new(Self { norm, act, ..self.clone() }) as _);
         }
-        let add = next.is::<super::Binary>()?;
-        let fits = plain && add.kind == super::BinaryKind::Add && shapes.second[0] == shapes.second[1];
-        fits.then(|| Arc::new(Self { residual: true, ..self.clone() }) as _)
+        let add = next.is::<Binary>()?;
+        // What has no gradient anyway may hide the value that the activation's gradient would want.
+        let fits =
+            self.residual == Join::None && (!active || self.norm.is_some()) && add.is_sum(shapes.second);
+        let residual = if active { Join::After } else { Join::Before };
+        fits.then(|| Arc::new(Self { residual, ..self.clone() }) as _)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Act, Activation, Conv2d, Conv2dWeightGrad, Geometry,
+    Act, Activation, BatchNorm, Binary, Conv2d, Conv2dWeightGrad, Geometry, Join,
     conv2d::{Epilogue, Form, Gather, Tensors, add_channels, for_each_tap},
 };
 use crate::{
@@ -11,10 +11,10 @@ use crate::{
     graph::{Access, Array, Backward, Cost, Forms, FuseShapes, Lowering, Operator, Shape, Site},
 };
 
-/// The adjoint of a convolution with `geometry`: `y = act(conv^T(x, w) + bias)`.
+/// The adjoint of a convolution with `geometry`: `y = act(conv^T(x, w) + bias + residual)`.
 ///
 /// Inputs: x `[N, h, w, Ci]`; the weight of the convolution from Co to Ci channels, `[kh, kw, padded Co, Ci]`
-/// (PyTorch's transposed weight `[Ci, Co, kh, kw]`); where set, the bias `[Co]`.
+/// (PyTorch's transposed weight `[Ci, Co, kh, kw]`); where set, the bias `[Co]` and the residual, shaped like y.
 #[derive(Clone, Debug)]
 pub struct ConvTranspose2d {
     /// Of the convolution that this is the adjoint of; its padding crops here.
@@ -30,6 +30,8 @@ pub struct ConvTranspose2d {
     pub first_row: usize,
     /// Adds a bias.
     pub bias: bool,
+    /// Adds a residual before the activation.
+    pub residual: bool,
     /// Applied last.
     pub act: Act,
 }
@@ -38,7 +40,16 @@ impl ConvTranspose2d {
     /// With PyTorch's output size.
     pub const fn new(geometry: Geometry, output_padding: [usize; 2]) -> Self {
         let (output, act) = ([0; 2], Act::Identity);
-        Self { geometry, output_padding, output, channels: 0, first_row: 0, bias: false, act }
+        Self {
+            geometry,
+            output_padding,
+            output,
+            channels: 0,
+            first_row: 0,
+            bias: false,
+            residual: false,
+            act,
+        }
     }
 
     fn output_size(&self, x: Shape) -> Option<[usize; 2]> {
@@ -73,6 +84,11 @@ impl ConvTranspose2d {
     fn as_conv(&self) -> Conv2d {
         Conv2d::new(self.geometry)
     }
+
+    /// Input number of the residual.
+    fn residual_slot(&self) -> usize {
+        2 + usize::from(self.bias)
+    }
 }
 
 impl Operator for ConvTranspose2d {
@@ -99,7 +115,11 @@ impl Operator for ConvTranspose2d {
         if back != Some([x.h, x.w]) {
             return fail("output padding must be smaller than the stride");
         }
-        Ok(vec![Shape::new(x.n, h, w, channels)])
+        let y = Shape::new(x.n, h, w, channels);
+        if self.residual && inputs.get(self.residual_slot()) != Some(&y) {
+            return fail("the residual is not shaped like the output");
+        }
+        Ok(vec![y])
     }
 
     fn cost(&self, inputs: &[Shape], outputs: &[Shape]) -> Cost {
@@ -113,6 +133,9 @@ impl Operator for ConvTranspose2d {
         if self.act != Act::Identity {
             let y = b.output(0);
             dy = b.graph.apply(Activation::backward_of_output(self.act), &[y, dy])?;
+        }
+        if self.residual && b.wants(self.residual_slot()) {
+            b.give(self.residual_slot(), dy);
         }
         if self.bias && b.wants(2) {
             super::bias_gradient(b, 2, dy)?;
@@ -138,6 +161,8 @@ impl Operator for ConvTranspose2d {
         if self.bias {
             epilogue.add("bias", Access::Read(l.input(2)));
         }
+        let join = if self.residual { Join::Before } else { Join::None };
+        epilogue.join(join, || l.input(self.residual_slot()));
         epilogue.activate(self.act);
         let tensors = Tensors { out: l.output(0), weight: l.input(1), sources: vec![l.input(0)], epilogue };
         let gather = l.at_site(|site| self.gather(site.inputs, site.outputs[0]));
@@ -166,12 +191,20 @@ impl Operator for ConvTranspose2d {
         if self.bias {
             add_channels(&mut y, &inputs[2].data);
         }
+        if self.residual {
+            let residual = inputs.get(self.residual_slot());
+            y = BatchNorm::twin_joined(y, Act::Identity, Join::Before, residual);
+        }
         vec![y.map(|v| self.act.value(v))]
     }
 
-    fn fuse(&self, next: &dyn Operator, _slot: usize, _shapes: &FuseShapes<'_>) -> Option<Arc<dyn Operator>> {
-        let activation = next.is::<Activation>()?;
-        let fits = self.act == Act::Identity && activation.is_forward() && activation.act.known_by_output();
-        fits.then(|| Arc::new(Self { act: activation.act, ..self.clone() }) as _)
+    fn fuse(&self, next: &dyn Operator, _slot: usize, shapes: &FuseShapes<'_>) -> Option<Arc<dyn Operator>> {
+        let plain = self.act == Act::Identity;
+        if let Some(activation) = next.is::<Activation>() {
+            let fits = plain && activation.is_forward() && activation.act.known_by_output();
+            return fits.then(|| Arc::new(Self { act: activation.act, ..self.clone() }) as _);
+        }
+        let fits = plain && !self.residual && next.is::<Binary>()?.is_sum(shapes.second);
+        fits.then(|| Arc::new(Self { residual: true, ..self.clone() }) as _)
     }
 }

@@ -33,7 +33,7 @@ pub use binary::{Binary, BinaryKind, add};
 pub use broadcast::Broadcast;
 pub use concat::Concat;
 pub use conv_transpose2d::ConvTranspose2d;
-pub use conv2d::{Conv2d, Geometry};
+pub use conv2d::{Conv2d, FixedNorm, Geometry};
 pub use conv2d_weight_grad::Conv2dWeightGrad;
 pub use dropout::Dropout;
 pub use linear::Linear;

@@ -6,7 +6,7 @@ use crate::{
     graph::{Access, Array, Backward, Lowering, Operator, Shape, Var},
 };
 
-use super::{Binary, BinaryKind, Broadcast};
+use super::{BatchNormGrad, Binary, BinaryKind, Broadcast};
 
 /// What a reduction keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,11 @@ pub(super) fn shares(pixels: usize, c4: usize) -> usize {
 pub(super) fn bias_gradient(b: &mut Backward<'_>, slot: usize, dy: Var) -> Result<()> {
     let op = Reduce::sum(Keep::Channels);
     if let Some(sum) = b.accumulator(slot) {
+        // What the batch's own statistics centred sums to nothing, and they would take any bias out again.
+        let maker = b.graph.nodes.iter().rfind(|node| node.outputs.first() == Some(&dy));
+        if maker.and_then(|node| node.op.is::<BatchNormGrad>()).is_some_and(|op| op.train) {
+            return Ok(());
+        }
         return b.graph.apply_all(Reduce { into: true, ..op }, &[dy, sum]).map(|_| ());
     }
     let db = b.graph.apply(op, &[dy])?;

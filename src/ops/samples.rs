@@ -3,8 +3,8 @@
 
 use super::{
     Act, Activation, BatchNorm, BatchNormApply, BatchNormGrad, Binary, BinaryKind, Broadcast, Concat, Conv2d,
-    Conv2dWeightGrad, ConvTranspose2d, Dropout, Geometry, Join, Keep, Linear, MatMul, Pool, PoolGrad, Reduce,
-    Resize, ResizeGrad, Slice, Softmax, WORDS, check::Sample,
+    Conv2dWeightGrad, ConvTranspose2d, Dropout, FixedNorm, Geometry, Join, Keep, Linear, MatMul, Pool,
+    PoolGrad, Reduce, Resize, ResizeGrad, Slice, Softmax, WORDS, check::Sample,
 };
 use crate::graph::{Operator, Shape};
 
@@ -58,7 +58,7 @@ pub fn conv2d(label: &str, op: Conv2d, sources: &[Shape], out: usize) -> Sample 
     if norm.is_some() {
         shapes.extend([Shape::channels(out); 4]);
     }
-    if op.residual {
+    if op.residual != Join::None {
         let [h, w] = g.output(x.h, x.w).unwrap_or_default();
         shapes.push(Shape { h, w, c: out, ..x });
     }
@@ -85,6 +85,10 @@ pub fn conv_transpose2d(label: &str, op: ConvTranspose2d, x: Shape, out: usize) 
         params.push(2);
     }
     let op = ConvTranspose2d { channels: out, ..op };
+    if op.residual {
+        let plain = ConvTranspose2d { residual: false, ..op.clone() };
+        shapes.extend(plain.shapes(&shapes).unwrap_or_default());
+    }
     let sample = Sample::new(format!("{label}, {op:?} {x} to {out}"), op, &shapes).params(&params);
     if g.groups == 1 { sample.clear_padding_rows(1, &[out]) } else { sample }
 }
@@ -172,15 +176,19 @@ fn conv2ds() -> Vec<Sample> {
     let uneven =
         Geometry { pads: [0, 1, 2, 1], stride: [2, 1], dilation: [1, 2], ..Geometry::square(3, 1, 0) };
     let x = Shape::new(2, 7, 9, 5);
-    let fused = Conv2d { bias: true, norm: Some(1e-5), residual: true, act: Act::Silu, ..plain.clone() };
+    let norm = |after: bool| Some(FixedNorm { eps: 1e-5, after });
+    let before =
+        Conv2d { bias: true, norm: norm(false), residual: Join::Before, act: Act::Silu, ..plain.clone() };
+    let after = Conv2d { norm: norm(true), residual: Join::After, act: Act::Relu, ..plain.clone() };
     let two = Conv2d { sources: 2, bias: true, act: Act::Relu, ..plain.clone() };
-    let residual = Conv2d { bias: true, residual: true, act: Act::Tanh, ..plain.clone() };
+    let residual = Conv2d { bias: true, residual: Join::Before, act: Act::Tanh, ..plain.clone() };
     vec![
         conv2d("dense", residual, &[x], 13),
         conv2d("uneven", Conv2d::new(uneven), &[x], 7),
         conv2d("one pixel", Conv2d { bias: true, ..plain }, &[Shape::new(3, 1, 1, 1)], 1),
         conv2d("two sources", two, &[x, x.with_c(3)], 6),
-        conv2d("folded norm", fused, &[x], 7),
+        conv2d("folded norm", before, &[x], 7),
+        conv2d("folded norm and sum after", after, &[x], 7),
         conv2d("grouped", Conv2d::new(Geometry::square(3, 2, 1).grouped(3)), &[x.with_c(9)], 12),
         conv2d("depthwise", Conv2d { bias: true, ..Conv2d::new(same.grouped(13)) }, &[x.with_c(13)], 13),
         conv2d(
@@ -215,7 +223,10 @@ fn conv_transpose2ds() -> Vec<Sample> {
         conv_transpose2d(label, op, x, out)
     };
     let odd = Geometry::square(3, 2, 1);
+    let same = ConvTranspose2d::new(Geometry::square(3, 1, 1), [0, 0]);
+    let residual = ConvTranspose2d { residual: true, act: Act::Tanh, ..same };
     vec![
+        conv_transpose2d("residual", residual, Shape::new(2, 5, 6, 4), 13),
         of("doubling", Geometry::square(2, 2, 0), [0, 0], Shape::new(3, 1, 1, 9), 5),
         of("padded", odd, [1, 1], Shape::new(2, 5, 6, 4), 13),
         of("grouped", odd.grouped(2), [0, 0], Shape::new(2, 4, 5, 6), 4),

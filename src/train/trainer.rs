@@ -58,6 +58,7 @@ pub fn training_graph(model: &Model, loss: &LossSpec, x: Shape, how: Sparing) ->
     };
     let forward = graph.nodes.len();
     graph.backward(loss, scaled, &[], add)?;
+    graph.fuse_from(forward);
     if how.mixed {
         graph.mixed();
     }

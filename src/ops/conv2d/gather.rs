@@ -1,6 +1,6 @@
 //! The dispatches of a convolution and of its adjoint, in the form that was chosen.
 
-use super::{Act, Form, Geometry, Product, SlidingTile, winograd};
+use super::{Act, Form, Geometry, Join, Product, SlidingTile, winograd};
 use crate::{
     gpu::{Variant, Word},
     graph::{Access, Lowering, Shape, Var},
@@ -38,7 +38,16 @@ impl Epilogue {
         self.buffers.push(buffer);
     }
 
-    /// Ends with an activation.
+    /// Adds the tensor that is summed before or after the activation.
+    pub fn join(&mut self, join: Join, other: impl FnOnce() -> Var) {
+        match join {
+            Join::None => {}
+            Join::Before => self.add("residual", Access::Read(other())),
+            Join::After => self.add("residual_after", Access::Read(other())),
+        }
+    }
+
+    /// Has this activation.
     pub fn activate(&mut self, act: Act) {
         self.features.extend((act != Act::Identity).then_some(act.name()));
     }
