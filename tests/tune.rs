@@ -40,6 +40,12 @@ fn what_was_timed_is_kept() {
     let first = succeed(here, &[&tune[..], &["--save", "table.json"]].concat());
     assert!(first.contains("conv2d 3x3, 4 to 4") && first.contains(" ms"), "{first}");
     let found = choices(&cached(here));
+    let table: serde_json::Value = serde_json::from_slice(&fs::read(cached(here)).unwrap()).unwrap();
+    let times = table["times"].as_object().unwrap();
+    assert!(
+        times.values().all(|forms| !forms.as_object().unwrap().is_empty()),
+        "a key without a form: {times:?}"
+    );
     assert!(found.len() > 10 && found == choices(&here.join("table.json")), "{found:?}");
     assert_eq!(succeed(here, &tune), "", "a second time there is nothing to do");
 

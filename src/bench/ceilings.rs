@@ -1,5 +1,7 @@
 //! What this device can do at most, measured.
 
+use std::slice;
+
 use serde::{Deserialize, Serialize};
 
 use super::Times;
@@ -139,8 +141,10 @@ pub fn kernels() -> Vec<(Variant, Vec<&'static str>)> {
 
 /// Median time of a step after one run to warm up.
 fn median(context: &Context, step: &Step, runs: usize) -> Result<Times> {
-    time(context, &[(step, "warm-up")], |_| ())?;
-    let ms = (0..runs).map(|_| Ok(time(context, &[(step, "ceiling")], |_| ())?[0])).collect::<Result<_>>()?;
+    time(context, &[(slice::from_ref(step), "warm-up")], |_| ())?;
+    let ms = (0..runs)
+        .map(|_| Ok(time(context, &[(slice::from_ref(step), "ceiling")], |_| ())?[0]))
+        .collect::<Result<_>>()?;
     Ok(Times::of(ms))
 }
 

@@ -1,6 +1,6 @@
 //! A user's own kernel, timed like ours.
 
-use std::{borrow::Cow, path::Path};
+use std::{borrow::Cow, path::Path, slice};
 
 use naga::AddressSpace;
 use serde::{Deserialize, Serialize};
@@ -120,8 +120,8 @@ impl Custom {
         if let Some(message) = error {
             return Err(fail(message));
         }
-        time(context, &[(&step, &entry)], |_| ())?;
-        let ms = (0..runs).map(|_| Ok(time(context, &[(&step, &entry)], |_| ())?[0]));
+        time(context, &[(slice::from_ref(&step), &entry)], |_| ())?;
+        let ms = (0..runs).map(|_| Ok(time(context, &[(slice::from_ref(&step), &entry)], |_| ())?[0]));
         let times = Times::of(ms.collect::<Result<_>>()?);
         let bytes = self.bytes.unwrap_or_else(|| self.buffers.iter().sum());
         Ok(Outcome { entry, groups, times, gflops: times.rate(self.flops), gbytes: times.rate(bytes) })

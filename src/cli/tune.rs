@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use clap::Args;
@@ -55,7 +55,16 @@ impl Kernels {
     fn choose(&self, context: &Context) -> Result<()> {
         context.choose(Table::shipped(context)?);
         if let Some(path) = &self.kernels {
-            context.choose(Table::load(path)?.choices);
+            let table = Table::load(path)?;
+            if !table.fits(context) {
+                let (path, own) = (path.display(), Table::new(context));
+                eprintln!(
+                    "warning: {path} was made with {} ({}), this is {} ({}), or by other shaders; forms that are \
+                     not here are not taken",
+                    table.adapter, table.driver, own.adapter, own.driver
+                );
+            }
+            context.choose(table.choices);
         } else if !self.no_tune
             && let Some(table) = cached(context)
         {
@@ -138,37 +147,45 @@ fn tune_all(
     effort: Effort,
     tell: bool,
 ) -> Result<Table> {
-    let mut table = cached(context).unwrap_or_else(|| Table::new(context));
+    let mut table = Table::new(context);
     let mut known = known.clone();
     let bar = ProgressBar::new_spinner();
+    let began = Instant::now();
     for graph in graphs {
+        let effort = Effort { limit: effort.limit.saturating_sub(began.elapsed()), ..effort };
         let tuned = tune::tune(context, graph, &known, effort, |key| {
             bar.set_message(format!("timing {key}"));
             bar.tick();
         })?;
         for (t, form) in tuned.iter().flat_map(|t| t.wrong.iter().map(move |form| (t, form))) {
-            bar.suspend(|| eprintln!("warning: {} is wrong by {form} on this device; not used", t.key));
+            bar.suspend(|| {
+                eprintln!("warning: {} fails or is wrong by {form} on this device; not used", t.key)
+            });
         }
         for t in tuned.iter().filter(|_| tell) {
             let times: Vec<_> = t.times.iter().map(|(form, ms)| format!("{form} {ms:.3} ms")).collect();
             bar.suspend(|| say!("{}\n    {}", t.key, times.join("\n    ")));
         }
-        table.add(&tuned);
         known.extend(tune::choices(&tuned));
+        // Read anew each time: another process may be timing, too.
+        table = cached(context).unwrap_or_else(|| Table::new(context));
+        table.add(&tuned);
+        keep(&table);
     }
     bar.finish_and_clear();
     context.choose(table.choices.clone());
-    if let Some(folder) = tables() {
-        let path = folder.join(table.file_name());
-        let written = std::fs::create_dir_all(&folder)
-            .map_err(crate::Error::io(&folder))
-            .and_then(|()| write_atomic(&path, table.to_json()?.as_bytes()));
-        // Without the cache the next run only times again.
-        if let Err(e) = written {
-            eprintln!("warning: tuned kernels are not kept: {e}");
-        }
-    }
     Ok(table)
+}
+
+/// Writes the table to the cache; without it the next run only times again.
+fn keep(table: &Table) {
+    let Some(folder) = tables() else { return };
+    let written = std::fs::create_dir_all(&folder)
+        .map_err(crate::Error::io(&folder))
+        .and_then(|()| write_atomic(folder.join(table.file_name()), table.to_json()?.as_bytes()));
+    if let Err(e) = written {
+        eprintln!("warning: tuned kernels are not kept: {e}");
+    }
 }
 
 /// Keeps the device's pipelines for the next process; that this fails costs only their compilation.

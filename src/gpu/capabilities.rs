@@ -13,22 +13,25 @@ pub struct Matrices {
 
 impl Matrices {
     /// What kernels use of an adapter, where it has it: the larger matrices first. A device whose subgroups
-    /// vary in size has none.
+    /// vary in size has none; Metal leaves their size open, and all its devices with matrices have 32.
     pub(super) fn of(adapter: &wgpu::Adapter) -> Option<Self> {
         use wgpu::CooperativeScalarType::{F16, F32};
         let has = |features| adapter.features().contains(features);
         let info = adapter.get_info();
         // Workgroups of four subgroups must fit into 256 invocations.
-        let fixed = info.subgroup_min_size == info.subgroup_max_size && info.subgroup_max_size <= 64;
-        let able = fixed
-            && has(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX)
+        let subgroup = match (info.backend, info.subgroup_min_size, info.subgroup_max_size) {
+            (wgpu::Backend::Metal, ..) => 32,
+            (_, least, most) if least == most && most <= 64 => least,
+            _ => return None,
+        };
+        let able = has(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX)
             && has(wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP);
         let all = adapter.cooperative_matrix_properties();
         let square = |side: u32| {
             let fits = |p: &&wgpu::CooperativeMatrixProperties| {
                 [p.m_size, p.n_size, p.k_size] == [side; 3] && p.ab_type == F16 && p.cr_type == F32
             };
-            all.iter().find(fits).map(|_| Self { side, subgroup: info.subgroup_min_size })
+            all.iter().find(fits).map(|_| Self { side, subgroup })
         };
         if able { square(16).or_else(|| square(8)) } else { None }
     }

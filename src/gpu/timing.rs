@@ -17,22 +17,23 @@ pub struct PassTime {
 /// Passes that one query set can hold (WebGPU allows 4096 queries).
 const CAPACITY: usize = 2048;
 
-/// Runs labelled steps once in order, after what `before` records, and returns the milliseconds of each.
+/// Runs labelled groups of steps once in order, each group as one pass, after what `before` records, and
+/// returns the milliseconds of each group.
 ///
-/// Taken from timestamps around each pass; a device without them is timed by the clock, each step submitted
+/// Taken from timestamps around each pass; a device without them is timed by the clock, each group submitted
 /// and waited for by itself, which adds the cost of a submission to each.
 ///
 /// # Errors
 /// What the device raises.
 pub(crate) fn time(
     context: &Context,
-    steps: &[(&Step, &str)],
+    groups: &[(&[Step], &str)],
     before: impl FnOnce(&mut wgpu::CommandEncoder),
 ) -> Result<Vec<f64>> {
     let mut before = Some(before);
     let chunk = if context.tier.timestamps { CAPACITY } else { 1 };
-    let mut times = Vec::with_capacity(steps.len());
-    for chunk in steps.chunks(chunk) {
+    let mut times = Vec::with_capacity(groups.len());
+    for chunk in groups.chunks(chunk) {
         let mut encoder = context.device.create_command_encoder(&Default::default());
         if let Some(before) = before.take() {
             before(&mut encoder);
@@ -49,9 +50,9 @@ pub(crate) fn time(
 fn by_timestamps(
     context: &Context,
     mut encoder: wgpu::CommandEncoder,
-    steps: &[(&Step, &str)],
+    groups: &[(&[Step], &str)],
 ) -> Result<Vec<f64>> {
-    let count = steps.len() as u32;
+    let count = groups.len() as u32;
     let queries = context.device.create_query_set(&wgpu::QuerySetDescriptor {
         label: Some("pass times"),
         ty: wgpu::QueryType::Timestamp,
@@ -59,14 +60,15 @@ fn by_timestamps(
     });
     let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
     let resolved = context.buffer("pass times", u64::from(count) * 16, usage)?;
-    for ((step, label), i) in steps.iter().zip(0..) {
+    for ((steps, label), i) in groups.iter().zip(0..) {
         let timestamp_writes = Some(wgpu::ComputePassTimestampWrites {
             query_set: &queries,
             beginning_of_pass_write_index: Some(2 * i),
             end_of_pass_write_index: Some(2 * i + 1),
         });
         let descriptor = wgpu::ComputePassDescriptor { label: Some(label), timestamp_writes };
-        step.record(&mut encoder.begin_compute_pass(&descriptor));
+        let mut pass = encoder.begin_compute_pass(&descriptor);
+        steps.iter().for_each(|step| step.record(&mut pass));
     }
     encoder.resolve_query_set(&queries, 0..2 * count, &resolved, 0);
     context.queue.submit([encoder.finish()]);
@@ -80,15 +82,16 @@ fn by_timestamps(
 fn by_clock(
     context: &Context,
     mut encoder: wgpu::CommandEncoder,
-    steps: &[(&Step, &str)],
+    groups: &[(&[Step], &str)],
 ) -> Result<Vec<f64>> {
     context.wait()?;
-    for (step, label) in steps {
+    for (steps, label) in groups {
         let descriptor = wgpu::ComputePassDescriptor { label: Some(label), timestamp_writes: None };
-        step.record(&mut encoder.begin_compute_pass(&descriptor));
+        let mut pass = encoder.begin_compute_pass(&descriptor);
+        steps.iter().for_each(|step| step.record(&mut pass));
     }
     let began = Instant::now();
     context.queue.submit([encoder.finish()]);
     context.wait()?;
-    Ok(vec![began.elapsed().as_secs_f64() * 1e3 / steps.len().max(1) as f64; steps.len()])
+    Ok(vec![began.elapsed().as_secs_f64() * 1e3 / groups.len().max(1) as f64; groups.len()])
 }

@@ -256,13 +256,23 @@ impl Session {
     /// What the device raises.
     pub fn profile(&self) -> Result<Vec<PassTime>> {
         let labels = self.plan.passes.iter().map(|p| p.label.as_str());
-        let steps: Vec<_> = self.steps.iter().zip(labels).collect();
-        let times = time(&self.context, &steps, |encoder| self.clear_gradients(encoder))?;
-        Ok(steps
+        let groups: Vec<_> = self.steps.iter().map(std::slice::from_ref).zip(labels).collect();
+        let times = time(&self.context, &groups, |encoder| self.clear_gradients(encoder))?;
+        Ok(groups
             .iter()
             .zip(times)
             .map(|((_, label), ms)| PassTime { label: label.to_string(), ms })
             .collect())
+    }
+
+    /// Runs once and times all passes together, the gaps between them too; milliseconds.
+    ///
+    /// # Errors
+    /// What the device raises.
+    pub fn profile_whole(&self) -> Result<f64> {
+        let times =
+            time(&self.context, &[(&self.steps[..], "whole")], |encoder| self.clear_gradients(encoder))?;
+        Ok(times[0])
     }
 }
 

@@ -7,6 +7,9 @@ use crate::{
     graph::{Access, Array, Backward, Cost, Lowering, Operator, Shape},
 };
 
+/// Pixels of a row that an invocation makes.
+const RUN: usize = 4;
+
 /// What a window becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolKind {
@@ -125,9 +128,15 @@ impl Operator for Pool {
 
     fn lower(&self, l: &mut Lowering<'_>) -> Result<()> {
         let (x, y) = (l.input_shape(0), l.output_shape(0));
-        let variant = Variant::new("pool").feature("largest", self.kind == PoolKind::Max);
+        let [kernel_h, kernel_w] = self.kernel;
+        let variant = Variant::new("pool")
+            .feature("largest", self.kind == PoolKind::Max)
+            .constant("KERNEL_H", kernel_h as u32)
+            .constant("KERNEL_W", kernel_w as u32)
+            .constant("RUN", RUN as u32);
         let buffers = vec![Access::Write(l.output(0)), Access::Read(l.input(0))];
-        l.dispatch(variant, self.params(y.vec4s(), x, y), buffers, y.vec4s());
+        let strips = y.n * y.h * y.w.div_ceil(RUN) * y.c4();
+        l.dispatch(variant, self.params(strips, x, y), buffers, strips);
         Ok(())
     }
 

@@ -112,7 +112,7 @@ impl Optimizer {
     /// What the device raises.
     pub fn profile(&mut self, lr: f32) -> Result<Vec<PassTime>> {
         self.advance(lr);
-        let steps: Vec<_> = self.passes().map(|pass| (pass.step(), "optim")).collect();
+        let steps: Vec<_> = self.passes().map(|pass| (std::slice::from_ref(pass.step()), "optim")).collect();
         let times = time(&self.weights.context, &steps, |_| ())?;
         Ok(times.into_iter().map(|ms| PassTime { label: "optim".into(), ms }).collect())
     }
