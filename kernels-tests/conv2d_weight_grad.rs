@@ -30,11 +30,3 @@ fn misfits_are_refused() {
     let shapes = [Shape::new(2, 7, 9, 8), Shape::new(2, 6, 9, 13), Shape::new(3, 3, 8, 13)];
     assert!(op(g, 0).shapes(&shapes).is_err());
 }
-
-/// Wide enough for every tile, and more than one of each.
-#[test]
-fn every_tile() {
-    let (x, dy) = (Shape::new(2, 9, 11, 130), Shape::new(2, 5, 6, 70));
-    let shapes = [x, dy, Shape::new(3, 3, 132, 70)];
-    crate::forward([Sample::new("wide", op(Geometry::square(3, 2, 1), 0), &shapes)]);
-}

@@ -55,8 +55,12 @@ fn a_shader_of_the_users() {
     .unwrap();
     let output = bench(&["--json"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let outcome: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert!(outcome["entry"] == "scale" && outcome["gflops"].as_f64().unwrap() > 0.0, "{outcome}");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let row = &report["kernels"][0];
+    assert!(row["pass"] == "scale" && row["gflops"].as_f64().unwrap() > 0.0, "{report}");
+    assert!(row["of_ceiling"].as_f64().unwrap() > 0.0, "{report}");
+    assert!(bench(&["--save", "s.json", "--csv", "s.csv", "--plot", "s.svg"]).status.success());
+    assert!(["s.json", "s.csv", "s.svg"].iter().all(|file| here.join(file).is_file()));
     fs::write(here.join("s.wgsl"), "fn broken(").unwrap();
     refused(&[], "s.wgsl");
 }

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use common::{folder, run, succeed};
+use common::{folder, gyre, run, succeed};
 
 type Choices = BTreeMap<String, String>;
 
@@ -48,6 +48,14 @@ fn what_was_timed_is_kept() {
     );
     assert!(found.len() > 10 && found == choices(&here.join("table.json")), "{found:?}");
     assert_eq!(succeed(here, &tune), "", "a second time there is nothing to do");
+
+    // Where nothing can be kept, nothing that was timed is lost to this process.
+    let nowhere = gyre(here, &[&tune[..], &["--save", "unkept.json"]].concat())
+        .env("GYRE_CACHE", here.join("tiny.toml/cache"))
+        .output()
+        .unwrap();
+    assert!(nowhere.status.success() && String::from_utf8_lossy(&nowhere.stderr).contains("are not kept"));
+    assert!(choices(&here.join("unkept.json")).keys().eq(found.keys()));
 
     fs::write(cached(here), "{").unwrap();
     let output = run(here, &["plan", "tiny.toml"]);

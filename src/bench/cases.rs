@@ -208,6 +208,7 @@ impl Case {
             node if graph.nodes[node].op.name() == "conv2d_weight_grad" => "weight gradient",
             _ => "input gradient",
         };
+        super::fill(&session, graph)?;
         session.profile()?;
         let profiles = (0..runs).map(|_| session.profile()).collect::<Result<Vec<_>>>()?;
         let largest = graph.vars.iter().map(VarInfo::bytes).max().unwrap_or(0);

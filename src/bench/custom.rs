@@ -3,12 +3,13 @@
 use std::{borrow::Cow, path::Path, slice};
 
 use naga::AddressSpace;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::Times;
+use super::{Ceilings, Report, Row, Times};
 use crate::{
     Error, Result,
     gpu::{Context, Step, time},
+    graph::Cost,
 };
 
 /// How a shader is to be run.
@@ -27,21 +28,6 @@ pub struct Custom {
     pub flops: u64,
     /// Bytes that a run moves, for its rate; without them those of all buffers.
     pub bytes: Option<u64>,
-}
-
-/// What a user's kernel took.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Outcome {
-    /// The entry point.
-    pub entry: String,
-    /// Workgroups.
-    pub groups: [u32; 3],
-    /// Time on the device.
-    pub times: Times,
-    /// Thousand millions of operations a second.
-    pub gflops: f64,
-    /// Thousand millions of bytes a second.
-    pub gbytes: f64,
 }
 
 impl Custom {
@@ -67,11 +53,11 @@ impl Custom {
     }
 
     /// Compiles the WGSL of `source` (from `path`, for messages) with bounds checks and times it; medians of
-    /// `runs`. Storage buffers begin with numbers between 0 and 1.
+    /// `runs`, beside the device's ceilings. Storage buffers begin with numbers between 0 and 1.
     ///
     /// # Errors
     /// [`Error::Shader`] with what is wrong in the source, [`Error::Config`] for settings that do not fit it.
-    pub fn measure(&self, context: &Context, path: &Path, source: &str, runs: usize) -> Result<Outcome> {
+    pub fn measure(&self, context: &Context, path: &Path, source: &str, runs: usize) -> Result<Report> {
         let name = path.display().to_string();
         let fail = |message: String| Error::Shader { shader: name.clone(), message };
         let module = naga::front::wgsl::parse_str(source).map_err(|e| fail(e.emit_to_string(source)))?;
@@ -124,7 +110,11 @@ impl Custom {
         let ms = (0..runs).map(|_| Ok(time(context, &[(slice::from_ref(&step), &entry)], |_| ())?[0]));
         let times = Times::of(ms.collect::<Result<_>>()?);
         let bytes = self.bytes.unwrap_or_else(|| self.buffers.iter().sum());
-        Ok(Outcome { entry, groups, times, gflops: times.rate(self.flops), gbytes: times.rate(bytes) })
+        let ceilings = Ceilings::measure(context, runs)?;
+        let binding = [ceilings.matmul, ceilings.copy_of(self.buffers.iter().copied().max().unwrap_or(0))];
+        let named = ["own", &name, &entry, &format!("{groups:?} workgroups")];
+        let row = Row::new(named, 1, times, Cost { flops: self.flops, bytes }, binding);
+        Ok(Report::new(context, ceilings, vec![row], Vec::new()))
     }
 
     fn entry_point(&self, module: &naga::Module) -> Result<String> {

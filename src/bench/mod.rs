@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     ceilings::{Ceilings, Copy, kernels},
     compare::compare,
-    custom::{Custom, Outcome},
+    custom::Custom,
     roofline::roofline,
     steps::StepRow,
     table::Table,
@@ -26,7 +26,7 @@ pub use self::{
 use crate::{
     Result,
     gpu::Context,
-    graph::{Cost, Graph, Plan, Session, Weights},
+    graph::{Cost, Graph, Plan, Role, Session, Shape, Var, Weights},
 };
 
 /// What to measure.
@@ -128,6 +128,21 @@ pub struct Report {
     pub steps: Vec<StepRow>,
 }
 
+impl Report {
+    fn new(context: &Context, ceilings: Ceilings, kernels: Vec<Row>, steps: Vec<StepRow>) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").into(),
+            adapter: context.info.name.clone(),
+            driver: format!("{} {}", context.info.driver, context.info.driver_info).trim().into(),
+            backend: context.info.backend.to_string(),
+            timestamps: context.tier.timestamps,
+            ceilings,
+            kernels,
+            steps,
+        }
+    }
+}
+
 /// Measures; `say` is told of each measurement as it begins, and `prepare` may choose kernels for each program.
 ///
 /// # Errors
@@ -156,16 +171,23 @@ pub fn run(
         prepare(&graph)?;
         steps.push(step.measure(context, &graph, options.runs)?);
     }
-    Ok(Report {
-        version: env!("CARGO_PKG_VERSION").into(),
-        adapter: context.info.name.clone(),
-        driver: format!("{} {}", context.info.driver, context.info.driver_info).trim().into(),
-        backend: context.info.backend.to_string(),
-        timestamps: context.tier.timestamps,
-        ceilings,
-        kernels,
-        steps,
-    })
+    Ok(Report::new(context, ceilings, kernels, steps))
+}
+
+/// Fills the inputs of a graph with numbers that are not all alike: zeros cost some devices less power.
+fn fill(session: &Session, graph: &Graph) -> Result<()> {
+    for (i, info) in graph.vars.iter().enumerate().filter(|(_, info)| info.role == Role::Input) {
+        let numbers: Vec<f32> = match info.shape {
+            Shape::SCALAR => vec![1.0],
+            // Vectors may be variances.
+            shape => {
+                let least = if shape == Shape::channels(shape.c) { 0.1 } else { -0.5 };
+                (0..shape.count()).map(|k| (k * 37 % 101) as f32 / 101.0 + least).collect()
+            }
+        };
+        session.write(Var(i), &numbers)?;
+    }
+    Ok(())
 }
 
 /// A session of a graph with freshly drawn weights.

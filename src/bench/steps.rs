@@ -95,6 +95,7 @@ impl WholeStep {
     /// What the device raises.
     pub fn measure(&self, context: &Arc<Context>, graph: &Graph, runs: usize) -> Result<StepRow> {
         let session = session(context, graph)?;
+        super::fill(&session, graph)?;
         let scaling = self.mixed.then(Scaling::default);
         let adam = OptimSpec { scaling, ..Method::Adam(Adam::default()).into() };
         let gradients = session.gradients();

@@ -57,7 +57,8 @@ impl Table {
         text.chars().map(plain).collect()
     }
 
-    /// The choices that ship with the program for this device; forms that are no more are not taken.
+    /// The choices that ship with the program for this device: better guesses than the rules', though other
+    /// shaders may have been timed. Forms that are no more are not taken.
     ///
     /// # Errors
     /// [`Error::Data`] if the shipped file is broken.
@@ -87,7 +88,8 @@ impl Table {
     /// Takes over what tuning found.
     pub fn add(&mut self, tuned: &[Tuned]) {
         self.choices.extend(super::tune::choices(tuned));
-        let times = tuned.iter().map(|t| (t.key.clone(), t.times.iter().cloned().collect()));
+        let timed = tuned.iter().filter(|t| !t.times.is_empty());
+        let times = timed.map(|t| (t.key.clone(), t.times.iter().cloned().collect()));
         self.times.extend(times);
     }
 

@@ -10,7 +10,7 @@ use super::Ceilings;
 use crate::{
     Result,
     gpu::{Choices, Context},
-    graph::{Forms, Graph, Init, Layout, Node, Plan, Role, Session, Shape, Var, Weights},
+    graph::{Forms, Graph, Init, Layout, Node, Plan, Session, Weights},
 };
 
 /// How a key was decided.
@@ -108,15 +108,8 @@ fn session(context: &Arc<Context>, graph: &Graph, choices: &Choices) -> Result<S
     Session::new(Plan::with(graph, context, choices)?, &weights)
 }
 
-/// What the graph makes of numbers that are not all alike.
 fn results(session: &Session, graph: &Graph) -> Result<Vec<Vec<f32>>> {
-    for (i, info) in graph.vars.iter().enumerate().filter(|(_, info)| info.role == Role::Input) {
-        // Vectors may be variances.
-        let least = if info.shape == Shape::channels(info.shape.c) { 0.1 } else { -0.5 };
-        let numbers: Vec<f32> =
-            (0..info.shape.count()).map(|k| (k * 37 % 101) as f32 / 101.0 + least).collect();
-        session.write(Var(i), &numbers)?;
-    }
+    super::fill(session, graph)?;
     session.run();
     graph.outputs.iter().map(|v| session.read(*v)).collect()
 }
@@ -135,8 +128,10 @@ fn race(context: &Arc<Context>, graph: &Graph, forms: &Forms, runs: usize, enoug
     let (mut times, mut wrong): (Vec<(String, f64)>, _) = (Vec::new(), Vec::new());
     let only = |name: &String| Choices(BTreeMap::from([(forms.key.clone(), name.clone())]));
     // The plainest form, in registers, says what is right.
-    let plain = forms.names.iter().find(|n| n.starts_with("rows")).or(forms.names.first());
-    let right = plain.map(|plain| results(&session(context, graph, &only(plain))?, graph)).transpose()?;
+    let plain = forms.names.iter().filter(|n| n.starts_with("rows")).chain(&forms.names);
+    let mut made = plain.map(|plain| results(&session(context, graph, &only(plain))?, graph));
+    // Without any result there is nothing to hold others to, and the loop below finds no form that runs.
+    let right = made.find_map(Result::ok);
     for name in &forms.names {
         let best = times.iter().map(|t| t.1).fold(f64::INFINITY, f64::min);
         // What does fewer multiplications, or does them on other units, may beat that ceiling.

@@ -52,8 +52,8 @@ pub struct BenchArgs {
 /// A shader of the user's; what is not given is taken from a TOML file of its name beside it.
 #[derive(Debug, Args)]
 struct ShaderArgs {
-    /// Times the kernel of a WGSL file instead.
-    #[arg(long, value_name = "FILE.wgsl")]
+    /// Times the kernel of a WGSL file instead, beside the device's ceilings.
+    #[arg(long, value_name = "FILE.wgsl", conflicts_with_all = ["only", "precision"])]
     shader: Option<PathBuf>,
     /// Entry point, where the file has several.
     #[arg(long, requires = "shader")]
@@ -97,18 +97,10 @@ pub fn bench(
         return Ok(0);
     }
     let context = context()?;
-    if let Some(path) = &args.shader.shader {
-        return custom(&context, path, args);
-    }
-    let bar = ProgressBar::new_spinner();
-    let mixed = args.precision.iter().map(|p| *p == Precision::Mixed).collect();
-    let options = Options { runs: args.runs as usize, only: args.only.clone(), mixed };
-    let prepare = |graph: &Graph| kernels.tune(&context, std::slice::from_ref(graph));
-    let report = bench::run(&context, &options, prepare, |what| {
-        bar.set_message(what.to_string());
-        bar.tick();
-    })?;
-    bar.finish_and_clear();
+    let report = match &args.shader.shader {
+        Some(path) => custom(&context, path, args)?,
+        None => ours(&context, kernels, args)?,
+    };
     if args.json {
         super::print_json(&report)?;
     } else {
@@ -127,12 +119,27 @@ pub fn bench(
     Ok(0)
 }
 
+/// Kernels and steps of gyre.
+fn ours(context: &Arc<Context>, kernels: &Kernels, args: &BenchArgs) -> Result<Report> {
+    let bar = ProgressBar::new_spinner();
+    let mixed = args.precision.iter().map(|p| *p == Precision::Mixed).collect();
+    let options = Options { runs: args.runs as usize, only: args.only.clone(), mixed };
+    let prepare = |graph: &Graph| kernels.tune(context, std::slice::from_ref(graph));
+    let report = bench::run(context, &options, prepare, |what| {
+        bar.set_message(what.to_string());
+        bar.tick();
+    })?;
+    bar.finish_and_clear();
+    Ok(report)
+}
+
 fn load(path: &Path) -> Result<Report> {
     let text = fs::read_to_string(path).map_err(Error::io(path))?;
     serde_json::from_str(&text).map_err(|e| Error::data(path, format!("is no saved report: {e}")))
 }
 
-fn custom(context: &Context, path: &Path, args: &BenchArgs) -> Result<u8> {
+/// A shader of the user's.
+fn custom(context: &Context, path: &Path, args: &BenchArgs) -> Result<Report> {
     let source = fs::read_to_string(path).map_err(Error::io(path))?;
     let beside = path.with_extension("toml");
     let mut settings = if beside.is_file() { Custom::load(&beside)? } else { Custom::default() };
@@ -146,16 +153,7 @@ fn custom(context: &Context, path: &Path, args: &BenchArgs) -> Result<u8> {
     if !given.buffers.is_empty() {
         settings.buffers.clone_from(&given.buffers);
     }
-    let outcome = settings.measure(context, path, &source, args.runs as usize)?;
-    if args.json {
-        super::print_json(&outcome)?;
-        return Ok(0);
-    }
-    let t = &outcome.times;
-    say!("{} of {}, {:?} workgroups", outcome.entry, path.display(), outcome.groups);
-    say!("  {:.4} ms, median of {} ({:.4} to {:.4})", t.median, t.runs, t.least, t.most);
-    say!("  {:.2} GFLOP/s, {:.2} GB/s", outcome.gflops, outcome.gbytes);
-    Ok(0)
+    settings.measure(context, path, &source, args.runs as usize)
 }
 
 fn text(report: &Report) -> String {

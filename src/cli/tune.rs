@@ -90,7 +90,7 @@ impl Kernels {
         if self.no_tune || self.kernels.is_some() || context.is_software() {
             return Ok(());
         }
-        tune_all(context, graphs, &context.choices(), Effort::default(), false)?;
+        tune_all(context, graphs, &timed(context)?, Effort::default(), false)?;
         Ok(())
     }
 }
@@ -119,13 +119,21 @@ pub struct TuneArgs {
 /// What config, device or disk raise.
 pub fn tune(context: &Arc<Context>, args: &TuneArgs) -> Result<u8> {
     let graphs = graphs(&args.file.load()?)?;
-    let known = if args.again { Choices::default() } else { context.choices() };
+    let known = if args.again { Choices::default() } else { timed(context)? };
     let effort = Effort { runs: args.runs as usize, limit: Duration::from_secs(args.limit) };
     let table = tune_all(context, &graphs, &known, effort, true)?;
     if let Some(path) = &args.save {
         write_atomic(path, table.to_json()?.as_bytes())?;
     }
     Ok(0)
+}
+
+/// The choices that were timed here, or given: not those that only ship with the program.
+fn timed(context: &Context) -> Result<Choices> {
+    let (mut known, shipped) = (context.choices(), Table::shipped(context)?);
+    let cached = cached(context).map(|table| table.choices).unwrap_or_default();
+    known.0.retain(|key, _| shipped.get(key).is_none() || cached.get(key).is_some());
+    Ok(known)
 }
 
 /// The programs of a config: a training step and prediction.
@@ -147,7 +155,7 @@ fn tune_all(
     effort: Effort,
     tell: bool,
 ) -> Result<Table> {
-    let mut table = Table::new(context);
+    let (mut table, mut found) = (Table::new(context), Vec::new());
     let mut known = known.clone();
     let bar = ProgressBar::new_spinner();
     let began = Instant::now();
@@ -167,9 +175,10 @@ fn tune_all(
             bar.suspend(|| say!("{}\n    {}", t.key, times.join("\n    ")));
         }
         known.extend(tune::choices(&tuned));
+        found.extend(tuned);
         // Read anew each time: another process may be timing, too.
         table = cached(context).unwrap_or_else(|| Table::new(context));
-        table.add(&tuned);
+        table.add(&found);
         keep(&table);
     }
     bar.finish_and_clear();

@@ -12,7 +12,8 @@ impl Graph {
     }
 
     /// Fuses what node `first` and later ones make: with the number of nodes before [`Graph::backward`], the
-    /// sums of gradients join the convolutions that make their last term.
+    /// sums of gradients join the convolutions that make their last term. To be called right after
+    /// [`Graph::backward`]: [`Graph::mixed`] and [`Graph::recompute`] come later.
     pub fn fuse_from(&mut self, first: usize) {
         while let Some((first, second, op)) = self.find_fusion(first) {
             let producer = self.nodes[first].clone();

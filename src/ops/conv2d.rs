@@ -239,7 +239,8 @@ impl Operator for Conv2d {
         let active = self.act != Act::Identity;
         if let Some(activation) = next.is::<Activation>() {
             let early = self.residual != Join::After && self.norm.is_none_or(|n| !n.after);
-            let fits = !active && early && activation.is_forward() && activation.act.known_by_output();
+            let known = activation.act.known_by_output() || self.norm.is_some();
+            let fits = !active && early && known && activation.is_forward();
             return fits.then(|| Arc::new(Self { act: activation.act, ..self.clone() }) as _);
         }
         if let Some(bn) = next.is::<BatchNorm>() {

@@ -182,6 +182,8 @@ fn conv2ds() -> Vec<Sample> {
     let after = Conv2d { norm: norm(true), residual: Join::After, act: Act::Relu, ..plain.clone() };
     let two = Conv2d { sources: 2, bias: true, act: Act::Relu, ..plain.clone() };
     let residual = Conv2d { bias: true, residual: Join::Before, act: Act::Tanh, ..plain.clone() };
+    // For every tile, and more than one of each.
+    let wide = Conv2d { bias: true, act: Act::Relu, ..plain.clone() };
     vec![
         conv2d("dense", residual, &[x], 13),
         conv2d("uneven", Conv2d::new(uneven), &[x], 7),
@@ -198,6 +200,7 @@ fn conv2ds() -> Vec<Sample> {
             3,
         ),
         conv2d("depthwise dilated", Conv2d::new(uneven.grouped(5)), &[x.with_c(5)], 5),
+        conv2d("wide", wide, &[Shape::new(3, 6, 11, 34)], 130).forward_only(),
     ]
 }
 
@@ -209,7 +212,10 @@ fn conv2d_weight_grad() -> Vec<Sample> {
         Sample::new(label, op, &[x, dy, Shape::new(kh, kw, rows, 8)]).forward_only()
     };
     let same = Geometry::square(3, 1, 1);
+    let wide = [Shape::new(2, 9, 11, 130), Shape::new(2, 5, 6, 70), Shape::new(3, 3, 132, 70)];
+    let strided = Conv2dWeightGrad { geometry: Geometry::square(3, 2, 1), first_row: 0 };
     vec![
+        Sample::new("wide", strided, &wide).forward_only(),
         of("second source", same, 12, 20),
         of("grouped", same.grouped(2), 0, 4),
         of("depthwise", same.grouped(8), 0, 1),
@@ -231,6 +237,7 @@ fn conv_transpose2ds() -> Vec<Sample> {
         of("padded", odd, [1, 1], Shape::new(2, 5, 6, 4), 13),
         of("grouped", odd.grouped(2), [0, 0], Shape::new(2, 4, 5, 6), 4),
         of("depthwise", odd.grouped(5), [1, 1], Shape::new(2, 4, 6, 5), 5),
+        of("wide", odd, [1, 1], Shape::new(2, 3, 5, 21), 70).forward_only(),
     ]
 }
 

@@ -50,8 +50,10 @@ pub fn run(
     let wrt: Vec<Var> = subject.inputs.iter().filter(|(n, _)| grads.contains(n)).map(|(_, v)| *v).collect();
     let mut of_inputs = Vec::new();
     if !grads.is_empty() {
+        let forward = graph.nodes.len();
         of_inputs = graph.backward(subject.y, seed, &wrt, add)?;
         of_inputs.iter().flatten().for_each(|v| graph.output(*v));
+        graph.fuse_from(forward);
     }
     let weights = Arc::new(Weights::new(context, graph, 0)?);
     for param in &weights.params {
