@@ -38,7 +38,7 @@ fn convolution(
 
 fn training_step(context: &Arc<Context>, network: Network) -> Result<Session> {
     let model = Model { widths: vec![8, 16, 32, 64], ..Model::new(network, 1, 1) };
-    let graph = training_graph(&model, &LossSpec::Bce, Shape::new(4, 64, 64, 1), Sparing::default())?.graph;
+    let graph = training_graph(&model, &LossSpec::bce(), Shape::new(4, 64, 64, 1), Sparing::default())?.graph;
     let weights = Arc::new(Weights::new(context, &graph, 0)?);
     Session::new(Plan::new(&graph, context)?, &weights)
 }

@@ -1,8 +1,8 @@
 use gyre::{
     graph::{Array, Operator, Shape},
     loss::{
-        Bce, ClassReduction, Link, Overlap, Scope,
-        samples::{sample, samples},
+        Bce, ClassReduction, CrossEntropy, Link, Overlap, Scope, SoftmaxFocal,
+        samples::{sample, samples, weighted_cross_entropy},
     },
     ops::check::Sample,
 };
@@ -23,6 +23,8 @@ fn overlaps() -> Vec<(&'static str, Overlap)> {
         ("dice without smoothing", Overlap::dice(0.0)),
         ("tversky image", image),
         ("tversky image, sum", Overlap { class_reduction: ClassReduction::Sum, ..image }),
+        ("two-class Dice", Overlap::two_class_dice(0.1)),
+        ("two-class Dice image", Overlap { scope: Scope::Image, ..Overlap::two_class_dice(1.0) }),
         ("focal", focal),
         ("focal image", Overlap { scope: Scope::Image, ..Overlap::focal_tversky(0.8, 0.3, 1.7, 2.0) }),
         ("focal, sum", Overlap { class_reduction: ClassReduction::Sum, ..focal }),
@@ -35,11 +37,41 @@ fn samples_of_the_doctor() {
 }
 
 #[test]
-fn cross_entropy() {
-    crate::both(SHAPES.map(|shape| sample("mean", Bce, shape)));
-    let far = |v: f64| if v.abs() > 1.0 { 60.0 * v } else { v };
-    crate::forward(SHAPES.map(|shape| sample("large logits", Bce, shape).with(0, far)));
-    crate::forward([sample("many shares", Bce, Shape::new(2, 211, 157, 3))]);
+fn cross_entropy_of_sigmoids() {
+    for op in [Bce::PLAIN, Bce::weighted(0.39), Bce::focal(0.25, 2.0), Bce::focal(0.8, 0.5)] {
+        crate::both(SHAPES.map(|shape| sample("mean", op, shape)));
+        crate::forward(SHAPES.map(|shape| sample("large logits", op, shape).with(0, far)));
+        crate::forward([sample("many shares", op, Shape::new(2, 211, 157, 3))]);
+    }
+}
+
+/// Makes some logits large.
+fn far(v: f64) -> f64 {
+    if v.abs() > 1.0 { 60.0 * v } else { v }
+}
+
+#[test]
+fn cross_entropy_of_a_softmax() {
+    let op = CrossEntropy { weighted: false };
+    crate::both(SHAPES.map(|shape| sample("mean", op, shape)));
+    crate::both(SHAPES.map(weighted_cross_entropy));
+    crate::forward(SHAPES.map(|shape| sample("large logits", op, shape).with(0, far)));
+    crate::forward([sample("many shares", op, Shape::new(2, 211, 157, 3))]);
+    let nothing = Array::zeros(SHAPES[0]);
+    assert_eq!(value(op, &nothing, &nothing), 0.0);
+}
+
+#[test]
+fn focal_losses_of_a_softmax() {
+    for (alpha, gamma, one_vs_all) in
+        [(0.25, 2.0, true), (0.8, 0.5, true), (0.25, 2.0, false), (0.6, 0.0, false)]
+    {
+        let op = SoftmaxFocal { alpha, gamma, one_vs_all };
+        let shapes = || SHAPES.into_iter().filter(|s| s.c > 1);
+        crate::both(shapes().map(|shape| sample("mean", op, shape)));
+        crate::forward(shapes().map(|shape| sample("large logits", op, shape).with(0, |v| 7.0 * v)));
+        crate::forward([sample("many shares", op, Shape::new(2, 211, 157, 3))]);
+    }
 }
 
 #[test]
@@ -100,7 +132,7 @@ fn value(op: impl Operator, logits: &Array, target: &Array) -> f64 {
 #[test]
 fn identities() {
     let shape = Shape::new(2, 13, 9, 1);
-    let inputs = sample("identities", Bce, shape).inputs;
+    let inputs = sample("identities", Bce::PLAIN, shape).inputs;
     let of = |op: Overlap| value(op, &inputs[0], &inputs[1]);
     // Dice adds its smoothing to twice the counts of Tversky.
     approx::assert_relative_eq!(
@@ -128,7 +160,7 @@ fn right_predictions_cost_next_to_nothing() {
     let shape = Shape::new(2, 8, 7, 3);
     let target = Array::from_fn(shape, |_, y, x, c| f64::from((y / 3 + x / 2) % 3 == c));
     let logits = target.map(|g| if g > 0.5 { 12.0 } else { -12.0 });
-    assert!(value(Bce, &logits, &target) < 1e-5);
+    assert!(value(Bce::PLAIN, &logits, &target) < 1e-5);
     for link in [Link::Sigmoid, Link::Softmax] {
         let op = Overlap { link, ..Overlap::tversky(0.3, 0.7, 1.0) };
         let loss = value(op, &logits, &target);

@@ -41,10 +41,14 @@ fn batch_norm_folds_into_the_convolution_at_inference() {
 
 #[test]
 fn activations_and_sums_join_batch_norm_in_training() {
-    let graph =
-        training_graph(&small(Network::R2UNet), &LossSpec::Bce, Shape::new(2, 16, 16, 1), Sparing::default())
-            .unwrap()
-            .graph;
+    let graph = training_graph(
+        &small(Network::R2UNet),
+        &LossSpec::bce(),
+        Shape::new(2, 16, 16, 1),
+        Sparing::default(),
+    )
+    .unwrap()
+    .graph;
     let plan = Plan::new(&graph, context()).unwrap();
     assert_eq!(count(&plan, "activation"), 0);
     // Twice t sums a block and one with its input: all of the forward pass joined.
@@ -56,10 +60,14 @@ fn activations_and_sums_join_batch_norm_in_training() {
 /// Sums of gradients, and no sum for biases that the batch's own mean takes out again.
 #[test]
 fn gradients_join_the_convolutions_that_make_them() {
-    let graph =
-        training_graph(&small(Network::R2UNet), &LossSpec::Bce, Shape::new(2, 16, 16, 1), Sparing::default())
-            .unwrap()
-            .graph;
+    let graph = training_graph(
+        &small(Network::R2UNet),
+        &LossSpec::bce(),
+        Shape::new(2, 16, 16, 1),
+        Sparing::default(),
+    )
+    .unwrap()
+    .graph;
     let plan = Plan::new(&graph, context()).unwrap();
     let joined = plan.passes.iter().filter(|p| {
         p.label.starts_with("conv_transpose2d") && p.dispatch.variant.features.iter().any(|f| f == "residual")
@@ -90,7 +98,7 @@ fn fusion_changes_no_number_of(network: Network) {
         }
         let weights = Arc::new(Weights::new(context(), &graph, 5).unwrap());
         let session = Session::new(Plan::new(&graph, context()).unwrap(), &weights).unwrap();
-        session.poison();
+        session.poison().unwrap();
         session.write(x, &(0..160).map(|i| (i % 23) as f32 / 23.0).collect::<Vec<_>>()).unwrap();
         session.run();
         results.push(session.read(y).unwrap());
@@ -132,7 +140,7 @@ fn lives(plan: &Plan) -> HashMap<usize, Vec<(usize, usize)>> {
 fn tensors_that_live_together_lie_apart() {
     for network in Network::ALL {
         let graph =
-            training_graph(&small(network), &LossSpec::Bce, Shape::new(2, 16, 16, 1), Sparing::default())
+            training_graph(&small(network), &LossSpec::bce(), Shape::new(2, 16, 16, 1), Sparing::default())
                 .unwrap()
                 .graph;
         let plan = Plan::new(&graph, context()).unwrap();
@@ -146,8 +154,9 @@ fn tensors_that_live_together_lie_apart() {
 #[test]
 fn memory_stays_near_the_least_possible() {
     let model = Model { widths: vec![8, 16, 32, 64, 128], ..Model::new(Network::R2AttUNet, 1, 1) };
-    let graph =
-        training_graph(&model, &LossSpec::Bce, Shape::new(4, 128, 128, 1), Sparing::default()).unwrap().graph;
+    let graph = training_graph(&model, &LossSpec::bce(), Shape::new(4, 128, 128, 1), Sparing::default())
+        .unwrap()
+        .graph;
     let plan = Plan::new(&graph, context()).unwrap();
     let summary = plan.summary();
     assert!(summary.activation_bytes <= summary.activation_lower_bound * 6 / 5, "{summary:?}");
@@ -157,12 +166,12 @@ fn memory_stays_near_the_least_possible() {
 /// Loss and all gradients of a step on pictures of noise.
 fn step(model: &Model, how: Sparing) -> (Vec<f32>, u64) {
     let x = Shape::new(2, 16, 24, 1);
-    let t = training_graph(model, &LossSpec::Bce, x, how).unwrap();
+    let t = training_graph(model, &LossSpec::bce(), x, how).unwrap();
     let weights = Arc::new(Weights::new(context(), &t.graph, 3).unwrap());
     let plan = Plan::new(&t.graph, context()).unwrap();
     let bytes = plan.summary().activation_bytes;
     let session = Session::new(plan, &weights).unwrap();
-    session.poison();
+    session.poison().unwrap();
     let noise: Vec<f32> = (0..x.count()).map(|i| (i * 37 % 101) as f32 / 101.0).collect();
     session.write(t.x, &noise).unwrap();
     session.write(t.y, &noise.iter().map(|v| v.round()).collect::<Vec<_>>()).unwrap();
@@ -189,7 +198,7 @@ fn recomputing_spares_memory_and_changes_no_number() {
 #[test]
 fn what_does_not_fit_is_refused_with_its_size() {
     let model = Model::new(Network::UNet, 1, 1);
-    let graph = training_graph(&model, &LossSpec::Bce, Shape::new(64, 1024, 1024, 1), Sparing::default())
+    let graph = training_graph(&model, &LossSpec::bce(), Shape::new(64, 1024, 1024, 1), Sparing::default())
         .unwrap()
         .graph;
     match Plan::new(&graph, context()) {

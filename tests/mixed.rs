@@ -68,7 +68,7 @@ fn sparing(mixed: bool) -> Sparing {
 fn activations_are_halved_and_nothing_else() {
     let Some(context) = context() else { return };
     let x = Shape::new(4, SIZE, SIZE, 1);
-    let of = |mixed| training_graph(&small(), &LossSpec::Bce, x, sparing(mixed)).unwrap();
+    let of = |mixed| training_graph(&small(), &LossSpec::bce(), x, sparing(mixed)).unwrap();
     let (whole, half) = (of(false).graph, of(true));
     assert!(whole.vars.iter().all(|v| v.precision == Precision::F32));
     let graph = &half.graph;
@@ -95,7 +95,7 @@ fn gradients(context: &Arc<Context>, loss: &str, mixed: bool, rounded: bool) -> 
         weights.set(&name, &data).unwrap();
     }
     let session = Session::new(Plan::new(&t.graph, context).unwrap(), &weights).unwrap();
-    session.poison();
+    session.poison().unwrap();
     let (x, y) = shapes(8);
     session.write(t.x, &x).unwrap();
     session.write(t.y, &one_hot(&y, 1)).unwrap();

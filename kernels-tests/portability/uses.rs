@@ -193,17 +193,24 @@ fn models() -> Vec<Model> {
 /// All losses that suit that many classes.
 fn losses(classes: usize) -> Vec<LossSpec> {
     let plain = LossOptions::default();
-    let image = LossOptions { scope: Scope::Image, ..plain };
-    let softmax = LossOptions { link: Link::Softmax, include_background: false, ..plain };
+    let image = LossOptions { scope: Scope::Image, ..plain.clone() };
+    let softmax = LossOptions { link: Link::Softmax, include_background: false, ..plain.clone() };
+    let weighted = LossOptions { class_weights: vec![0.5; classes], ..softmax.clone() };
     let mut all = vec![plain, image];
     if classes > 1 {
-        all.push(softmax);
+        all.extend([softmax, weighted]);
     }
+    // Losses that know one way to make probabilities alone.
+    let fits = |name: &str, link: Link| match name {
+        "bce" | "weighted_bce" | "bce_dice" => link == Link::Sigmoid,
+        "cross_entropy" | "focal_true_class" => link == Link::Softmax,
+        _ => true,
+    };
     let named = |(name, o): (&str, &LossOptions)| LossSpec::named(name, o).unwrap_or_else(|e| panic!("{e}"));
     LossSpec::NAMES
         .into_iter()
         .flat_map(|name| all.iter().map(move |o| (name, o)))
-        .filter(|(name, o)| *name != "bce" || o.link == Link::Sigmoid)
+        .filter(|(name, o)| fits(name, o.link))
         .map(named)
         .collect()
 }

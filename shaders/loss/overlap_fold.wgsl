@@ -2,8 +2,10 @@
 // where the truth is 1 and where it is 0 (it is linear in between).
 //
 // One workgroup. 1 - T is the quotient (alpha FP + beta FN) / (TP + alpha FP + beta FN + s), without a
-// difference. Traffic: small.
+// difference; likewise each half of two-class Dice is 1/2 less (W - s) / 2(2R + W + s), with R the rightly
+// judged and W the wrongly judged pixels. Traffic: small.
 
+import package::variant::SUMS;
 import package::shared::tree::tree_sum;
 
 struct Params {
@@ -26,25 +28,42 @@ fn main(@builtin(local_invocation_index) lane: u32) {
         var hits = zero;
         var extra = zero;
         var missing = zero;
+        @if(both_sides) var neither = zero;
         for (var s = lane; s < p.shares; s += 64u) {
-            let at = (group * p.shares + s) * 3u * p.c4 + c;
+            let at = (group * p.shares + s) * SUMS * p.c4 + c;
             hits += partial[at];
             extra += partial[at + p.c4];
             missing += partial[at + 2u * p.c4];
+            @if(both_sides) { neither += partial[at + 3u * p.c4]; }
         }
         hits = tree_sum(hits, lane) + p.smoothing;
         extra = tree_sum(extra, lane);
         missing = tree_sum(missing, lane);
-        let wrong = p.alpha * extra + p.beta * missing;
+        var value: vec4<f32>;
+        var by_hit: vec4<f32>;
+        var by_extra: vec4<f32>;
         // Nothing there and nothing found, without smoothing: right, and no slope.
-        let whole = max(hits + wrong, vec4<f32>(1e-30));
-        let right = hits / whole;
-        var value = wrong / whole;
+        let least = vec4<f32>(1e-30);
+        @if(both_sides) {
+            neither = tree_sum(neither, lane) + p.smoothing;
+            let wrong = extra + missing;
+            let yes = max(2.0 * hits + wrong - p.smoothing, least);
+            let no = max(2.0 * neither + wrong - p.smoothing, least);
+            value = 0.5 * (wrong - p.smoothing) * (1.0 / yes + 1.0 / no);
+            by_hit = -(hits - p.smoothing + wrong) / yes / yes - neither / no / no;
+            by_extra = hits / yes / yes + (neither - p.smoothing + wrong) / no / no;
+        }
+        @if(!both_sides) {
+            let wrong = p.alpha * extra + p.beta * missing;
+            let whole = max(hits + wrong, least);
+            let right = hits / whole;
+            value = wrong / whole;
+            by_hit = -(value + p.beta * right) / whole;
+            by_extra = p.alpha * right / whole;
+        }
         let class_number = vec4<u32>(0u, 1u, 2u, 3u) + 4u * c;
         let counts = (class_number >= vec4<u32>(p.first)) & (class_number < vec4<u32>(p.channels));
         var slope = select(zero, vec4<f32>(p.weight), counts);
-        let by_hit = -(value + p.beta * right) / whole;
-        let by_extra = p.alpha * right / whole;
         @if(focal) {
             let bounded = max(value, vec4<f32>(p.least));
             let free = value > vec4<f32>(p.least);

@@ -1,10 +1,11 @@
-// Overlap losses, first stage: soft true positives, false positives and false negatives of each group of
-// pixels (a picture, or the batch), class and share.
+// Overlap losses, first stage: soft true positives, false positives, false negatives and (`both_sides`) true
+// negatives of each group of pixels (a picture, or the batch), class and share.
 //
 // A workgroup has one group, vec4 of classes and share, and walks every `shares`-th block of 64 pixels.
-// Three sums of terms that are not negative, so that none is told from a difference. Traffic: truth read
+// Sums of terms that are not negative, so that none is told from a difference. Traffic: truth read
 // once, logits once for sigmoid and once a vec4 of classes for softmax, mostly from cache.
 
+import package::variant::SUMS;
 import package::shared::probability::{sigmoid_chance, softmax_chance, Normaliser, inside, largest_of, gather_share};
 import package::shared::tree::tree_sum;
 
@@ -40,6 +41,7 @@ fn main(
     var hits = vec4<f32>(0.0);
     var extra = vec4<f32>(0.0);
     var missing = vec4<f32>(0.0);
+    @if(both_sides) var neither = vec4<f32>(0.0);
     for (var pixel = i / p.c4 % p.shares * 64u + lane; pixel < p.pixels; pixel += p.shares * 64u) {
         let at = (first + pixel) * p.c4;
         let g = truth[at + c];
@@ -48,14 +50,17 @@ fn main(
         hits += chance.yes * g;
         extra += chance.yes * (1.0 - g);
         missing += chance.no * g;
+        @if(both_sides) { neither += chance.no * (1.0 - g); }
     }
     hits = tree_sum(hits, lane);
     extra = tree_sum(extra, lane);
     missing = tree_sum(missing, lane);
+    @if(both_sides) { neither = tree_sum(neither, lane); }
     if lane == 0u {
-        let to = i / p.c4 * 3u * p.c4 + c;
+        let to = i / p.c4 * SUMS * p.c4 + c;
         partial[to] = hits;
         partial[to + p.c4] = extra;
         partial[to + 2u * p.c4] = missing;
+        @if(both_sides) { partial[to + 3u * p.c4] = neither; }
     }
 }

@@ -26,7 +26,7 @@ pub use self::{
 use crate::{
     Result,
     gpu::Context,
-    graph::{Cost, Graph, Plan, Role, Session, Shape, Var, Weights},
+    graph::{Cost, Graph, Plan, Role, Session, Shape, Var, VarInfo, Weights},
 };
 
 /// What to measure.
@@ -176,7 +176,9 @@ pub fn run(
 
 /// Fills the inputs of a graph with numbers that are not all alike: zeros cost some devices less power.
 fn fill(session: &Session, graph: &Graph) -> Result<()> {
-    for (i, info) in graph.vars.iter().enumerate().filter(|(_, info)| info.role == Role::Input) {
+    let fixed = |i: usize| graph.constants.iter().any(|(var, _)| var.index() == i);
+    let free = |(i, info): &(usize, &VarInfo)| info.role == Role::Input && !fixed(*i);
+    for (i, info) in graph.vars.iter().enumerate().filter(free) {
         let numbers: Vec<f32> = match info.shape {
             Shape::SCALAR => vec![1.0],
             // Vectors may be variances.

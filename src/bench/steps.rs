@@ -80,7 +80,7 @@ impl WholeStep {
     pub fn graph(&self) -> Result<Graph> {
         if self.train {
             let how = Sparing { mixed: self.mixed, recompute: false };
-            return training_graph(&self.model, &LossSpec::Bce, self.x, how).map(|t| t.graph);
+            return training_graph(&self.model, &LossSpec::bce(), self.x, how).map(|t| t.graph);
         }
         let mut graph = predictor::graph(&self.model, self.x)?.0;
         if self.mixed {

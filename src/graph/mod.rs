@@ -110,6 +110,8 @@ pub struct Graph {
     pub params: Vec<ParamInfo>,
     /// Tensors that must survive a run, to be read by the host.
     pub outputs: Vec<Var>,
+    /// Tensors whose numbers never change, with these.
+    pub constants: Vec<(Var, Vec<f32>)>,
     scope: Vec<String>,
 }
 
@@ -127,6 +129,19 @@ impl Graph {
     /// A tensor that the host writes before each run.
     pub fn input(&mut self, name: &str, shape: Shape) -> Var {
         self.var(name, shape, Role::Input)
+    }
+
+    /// A tensor of fixed numbers, NHWC without padding.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the count differs.
+    pub fn constant(&mut self, name: &str, shape: Shape, numbers: Vec<f32>) -> Result<Var> {
+        if numbers.len() != shape.count() {
+            return Err(Error::shape(name, format!("wants {shape}, got {} numbers", numbers.len())));
+        }
+        let var = self.input(name, shape);
+        self.constants.push((var, numbers));
+        Ok(var)
     }
 
     /// A trained parameter, named below the current scope.

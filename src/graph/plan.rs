@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    Cost, Graph, MemoryPlan, Pass, Precision, VarInfo,
+    Cost, Graph, MemoryPlan, Pass, Precision, Var, VarInfo,
     lower::{self, Lowered},
     memory,
 };
@@ -26,6 +26,8 @@ pub struct Plan {
     pub memory: MemoryPlan,
     /// Names of parameters and kept buffers, to be sure that weights belong to the plan.
     pub params: Vec<String>,
+    /// Tensors whose numbers never change, with these.
+    pub constants: Vec<(Var, Vec<f32>)>,
     /// Forms of the kernels, where there was a choice.
     pub choices: Choices,
     /// First pass of each submission.
@@ -90,7 +92,8 @@ impl Plan {
         let submissions = split(&passes, context);
         let summary = summarise(graph, &passes, &memory, submissions.len());
         let params = graph.params.iter().map(|p| p.name.clone()).collect();
-        Ok(Self { vars, passes, memory, params, choices, submissions, summary })
+        let constants = graph.constants.clone();
+        Ok(Self { vars, passes, memory, params, constants, choices, submissions, summary })
     }
 
     /// The figures of the plan.

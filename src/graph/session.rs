@@ -51,7 +51,12 @@ impl Session {
         let mut session =
             Self { context, weights: weights.clone(), plan, steps: Vec::new(), slots, gradients };
         session.steps = session.bind(kernels)?;
+        session.write_constants()?;
         Ok(session)
+    }
+
+    fn write_constants(&self) -> Result<()> {
+        self.plan.constants.iter().try_for_each(|(var, numbers)| self.write(*var, numbers))
     }
 
     /// Packs all uniforms into one buffer and makes the bind groups.
@@ -187,14 +192,19 @@ impl Session {
         self.weights.read_like(gradients, name)
     }
 
-    /// Fills every shared buffer and gradient with NaN, so that outputs which no pass writes show.
-    pub fn poison(&self) {
+    /// Fills every shared buffer but constants, and every gradient, with NaN, so that outputs which no pass writes
+    /// show.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn poison(&self) -> Result<()> {
         let gradients = self.gradients.iter().flat_map(|g| &g.buffers);
         for buffer in self.slots.iter().chain(gradients) {
             // Not a number as f32, and twice as f16.
             let nan = vec![0x7fff_7fff_u32; (buffer.size() / 4) as usize];
             self.context.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&nan));
         }
+        self.write_constants()
     }
 
     /// Records a clearing of the gradients.

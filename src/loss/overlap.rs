@@ -54,6 +54,10 @@ pub struct Focus {
 /// Salehi et al. 2017 and Abraham and Khan 2019), with the smoothing term of their public code. Dice is
 /// `alpha = beta = 1/2` with half its smoothing: `1 - (2TP + s') / (sum p + sum g + s')`.
 ///
+/// Where `both_sides` is set, each class is Dice of its pixels and of all others (equation 9 of the same paper,
+/// from Sudre et al. 2017): `1 - (TP + s) / (2TP + FP + FN + s) - (TN + s) / (2TN + FP + FN + s)`, which ends near
+/// 0 as each fraction ends near 1/2; alpha and beta are then not used.
+///
 /// Inputs: logits `[N,H,W,C]`, target of that shape, 0 to 1 (one-hot over the channels for softmax).
 /// Outputs: the loss (a scalar), and its gradient by the logits.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,6 +68,8 @@ pub struct Overlap {
     pub beta: f32,
     /// Added above and below the fraction line, pixels.
     pub smooth: f32,
+    /// Counts what is rightly left out, too.
+    pub both_sides: bool,
     /// Power of the loss of a class.
     pub focus: Option<Focus>,
     /// What is summed over.
@@ -83,6 +89,7 @@ impl Overlap {
             alpha,
             beta,
             smooth,
+            both_sides: false,
             focus: None,
             scope: Scope::Batch,
             link: Link::Sigmoid,
@@ -94,6 +101,11 @@ impl Overlap {
     /// Dice loss, `1 - (2TP + smooth) / (sum p + sum g + smooth)`; the rest as [`Self::tversky`].
     pub const fn dice(smooth: f32) -> Self {
         Self::tversky(0.5, 0.5, 0.5 * smooth)
+    }
+
+    /// Two-class Dice loss with `eps` above and below both fraction lines; the rest as [`Self::tversky`].
+    pub const fn two_class_dice(eps: f32) -> Self {
+        Self { both_sides: true, ..Self::tversky(0.0, 0.0, eps) }
     }
 
     /// Focal Tversky loss, `max(1 - T, 1e-7)^gamma`; the rest as [`Self::tversky`].
@@ -136,7 +148,15 @@ impl Overlap {
     }
 
     /// Value of a class and its derivatives by a probability where the target is 1 and where it is 0.
-    fn class_twin(&self, hits: f64, extra: f64, missing: f64) -> [f64; 3] {
+    fn class_twin(&self, [hits, extra, missing, neither]: [f64; 4]) -> [f64; 3] {
+        if self.both_sides {
+            let (eps, wrong) = (f64::from(self.smooth), extra + missing);
+            let [yes, no] = [hits, neither].map(|right| (2.0 * right + wrong + eps).max(1e-30));
+            let value = 0.5 * (wrong - eps) * (1.0 / yes + 1.0 / no);
+            let by_hit = -(hits + wrong) / (yes * yes) - (neither + eps) / (no * no);
+            let by_extra = (hits + eps) / (yes * yes) + (neither + wrong) / (no * no);
+            return [value, by_hit, by_extra];
+        }
         let (alpha, beta, smooth) = (f64::from(self.alpha), f64::from(self.beta), f64::from(self.smooth));
         let whole = (hits + alpha * extra + beta * missing + smooth).max(1e-30);
         let right = hits + smooth;
@@ -180,7 +200,8 @@ impl Operator for Overlap {
         let softmax = self.link == Link::Softmax;
         let (logits, target) = (Access::Read(l.input(0)), Access::Read(l.input(1)));
 
-        let partial = l.scratch("partial", Shape::new(groups, shares, 3, x.c));
+        let sums = if self.both_sides { 4 } else { 3 };
+        let partial = l.scratch("partial", Shape::new(groups, shares, sums, x.c));
         let params = vec![
             ("groups", groups.into()),
             ("pixels", pixels.into()),
@@ -188,7 +209,10 @@ impl Operator for Overlap {
             ("channels", x.c.into()),
             ("shares", shares.into()),
         ];
-        let variant = Variant::new("loss/overlap_sums").feature("softmax", softmax);
+        let variant = Variant::new("loss/overlap_sums")
+            .feature("softmax", softmax)
+            .feature("both_sides", self.both_sides)
+            .constant("SUMS", sums as u32);
         let buffers = vec![Access::Write(partial), logits, target];
         l.dispatch(variant, params, buffers, 64 * groups * shares * x.c4());
 
@@ -207,7 +231,10 @@ impl Operator for Overlap {
             ("gamma", focus.gamma.into()),
             ("least", focus.least.into()),
         ];
-        let variant = Variant::new("loss/overlap_fold").feature("focal", self.focus.is_some());
+        let variant = Variant::new("loss/overlap_fold")
+            .feature("focal", self.focus.is_some())
+            .feature("both_sides", self.both_sides)
+            .constant("SUMS", sums as u32);
         let buffers = vec![Access::Write(l.output(0)), Access::Write(slopes), Access::Read(partial)];
         l.dispatch(variant, params, buffers, 64);
 
@@ -244,8 +271,12 @@ impl Operator for Overlap {
             for class in self.first_class()..c {
                 let at = || (group * per_group + class..(group + 1) * per_group).step_by(c);
                 let sum = |f: fn(f64, f64) -> f64| at().map(|i| f(p.data[i], g.data[i])).sum();
-                let [value, by_hit, by_extra] =
-                    self.class_twin(sum(|p, g| p * g), sum(|p, g| p * (1.0 - g)), sum(|p, g| (1.0 - p) * g));
+                let [value, by_hit, by_extra] = self.class_twin([
+                    sum(|p, g| p * g),
+                    sum(|p, g| p * (1.0 - g)),
+                    sum(|p, g| (1.0 - p) * g),
+                    sum(|p, g| (1.0 - p) * (1.0 - g)),
+                ]);
                 loss += weight * value;
                 at().for_each(|i| {
                     slopes.data[i] = weight * (g.data[i] * by_hit + (1.0 - g.data[i]) * by_extra);

@@ -1,6 +1,6 @@
 //! Samples of every loss, for `gyre doctor`.
 
-use super::{Bce, ClassReduction, Link, Overlap, Scope};
+use super::{Bce, ClassReduction, CrossEntropy, Link, Overlap, Scope, SoftmaxFocal};
 use crate::{
     graph::{Operator, Shape},
     ops::check::Sample,
@@ -16,13 +16,31 @@ pub fn samples() -> Vec<Sample> {
     };
     let softmax = Overlap { link: Link::Softmax, include_background: false, ..Overlap::dice(1.0) };
     vec![
-        sample("cross-entropy", Bce, shape),
-        sample("one pixel", Bce, Shape::new(1, 1, 1, 1)),
+        sample("cross-entropy of sigmoids", Bce::PLAIN, shape),
+        sample("weighted", Bce::weighted(0.7), Shape::new(1, 1, 1, 1)),
+        sample("focal", Bce::focal(0.25, 2.0), shape),
+        sample("cross-entropy", CrossEntropy { weighted: false }, shape),
+        weighted_cross_entropy(Shape::new(2, 9, 11, 3)),
+        sample("focal, one against all", SoftmaxFocal { alpha: 0.25, gamma: 2.0, one_vs_all: true }, shape),
+        sample("focal of the true class", SoftmaxFocal { alpha: 0.25, gamma: 0.5, one_vs_all: false }, shape),
         sample("Dice", Overlap::dice(1.0), Shape::new(2, 9, 11, 1)),
         sample("Tversky of each picture", image, shape),
         sample("Dice of a softmax", softmax, shape),
+        sample("two-class Dice", Overlap::two_class_dice(1.0), shape),
         sample("focal Tversky", Overlap::focal_tversky(0.3, 0.7, 0.75, 1.0), Shape::new(1, 17, 3, 1)),
     ]
+}
+
+/// Cross-entropy with a weight for each class.
+pub fn weighted_cross_entropy(shape: Shape) -> Sample {
+    let plain = sample("", CrossEntropy { weighted: false }, shape);
+    let label = format!("weighted cross-entropy {shape}");
+    let mut sample =
+        Sample::new(label, CrossEntropy { weighted: true }, &[shape, shape, Shape::channels(shape.c)])
+            .with(2, |v| v.abs() + 0.1)
+            .constants(&[1, 2]);
+    sample.inputs[..2].clone_from_slice(&plain.inputs);
+    sample
 }
 
 /// Logits of -4..4 and a target that is 0, 1 or between.

@@ -325,7 +325,7 @@ impl Sample {
         let plan = Plan::with(graph, context, choices)?;
         let weights = Arc::new(Weights::new(context, graph, 0)?);
         let session = Session::new(plan, &weights)?;
-        session.poison();
+        session.poison()?;
         for (var, array) in vars.iter().zip(&self.inputs) {
             let data: Vec<f32> = array.data.iter().map(|v| *v as f32).collect();
             match graph.vars[var.0].role {

@@ -5,16 +5,18 @@
 //! [`Config::explain`] and the defaults all come from that declaration.
 
 mod load;
+mod losses;
 mod sections;
 mod validate;
 mod values;
 
 use serde::Serialize;
 
+pub use losses::Losses;
 pub use sections::{DataConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig};
 pub use values::{
-    DataKind, Fit, GateAct, Init, LossName, LossScope, MaskCoding, ModelName, Normalise, OptimName, Partial,
-    Precision, Schedule, Size,
+    ClassReduction, DataKind, Fit, GateAct, Init, LossName, LossScope, MaskCoding, ModelName, Normalise,
+    OptimName, Partial, Precision, Schedule, Size,
 };
 
 use crate::{Error, Result};
@@ -27,7 +29,7 @@ pub struct Config {
     /// Pictures and masks.
     pub data: DataConfig,
     /// What is minimised.
-    pub loss: LossConfig,
+    pub loss: Losses,
     /// How it is minimised.
     pub optim: OptimConfig,
     /// The run.
@@ -86,7 +88,14 @@ impl Config {
             table.get(section)?.get(name).cloned()
         };
         let keys = Self::explain().into_iter().map(|key| key.key);
-        Ok(keys.filter(|key| value(&mine, key) != value(&others, key)).map(str::to_owned).collect())
+        let mut differ: Vec<_> =
+            keys.filter(|key| value(&mine, key) != value(&others, key)).map(str::to_owned).collect();
+        // Lists of losses are compared as a whole.
+        if [self, other].iter().any(|config| config.loss.0.len() != 1) {
+            differ.retain(|key| !key.starts_with("loss."));
+            differ.extend((self.loss != other.loss).then(|| LossConfig::SECTION.to_owned()));
+        }
+        Ok(differ)
     }
 
     /// Sets one key. `None` if there is no such key; an error in words if the value does not fit it.
@@ -95,6 +104,7 @@ impl Config {
             ModelConfig::SECTION => self.model.set(key, value),
             DataConfig::SECTION => self.data.set(key, value),
             LossConfig::SECTION => self.loss.set(key, value),
+            "" if key == LossConfig::SECTION => Some(self.loss.set_all(value)),
             OptimConfig::SECTION => self.optim.set(key, value),
             TrainConfig::SECTION => self.train.set(key, value),
             _ => None,

@@ -5,7 +5,8 @@ use std::{path::Path, sync::Arc};
 use super::{
     Sparing,
     config::{
-        self, Config, DataConfig, DataKind, GateAct, LossName, LossScope, ModelName, OptimName, Precision,
+        self, Config, DataConfig, DataKind, GateAct, LossConfig, LossName, LossScope, ModelName, OptimName,
+        Precision,
     },
 };
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
         Dataset, Fit, FolderDataset, FolderOptions, Loader, LoaderOptions, MaskCoding, Normalise, Partial,
         ShapesDataset, ShapesOptions, Split,
     },
-    loss::{Link, LossOptions, LossSpec, Scope},
+    loss::{ClassReduction, Link, LossOptions, LossSpec, Scope},
     models::{Model, Network},
     nn::Scheme,
     ops::Act,
@@ -227,17 +228,29 @@ impl Data {
 }
 
 fn loss(config: &Config) -> Result<LossSpec> {
-    let l = &config.loss;
-    // Cross-entropy takes each class by itself; the overlaps of several classes compete.
-    let softmax = config.model.classes > 1 && l.name != LossName::Bce;
+    let terms = config.loss.0.iter().map(|l| Ok(one_loss(l, config.model.classes)?.times(l.weight as f32)));
+    let terms = terms.collect::<Result<Vec<_>>>()?;
+    terms.into_iter().reduce(LossSpec::plus).ok_or_else(|| Error::Config("there is no loss".into()))
+}
+
+fn one_loss(l: &LossConfig, classes: usize) -> Result<LossSpec> {
+    // Binary cross-entropy takes each class by itself; elsewhere several classes compete.
+    let alone = matches!(l.name, LossName::Bce | LossName::WeightedBce | LossName::BceDice);
+    let softmax = classes > 1 && !alone;
     let options = LossOptions {
         alpha: l.alpha as f32,
         beta: l.beta as f32,
         gamma: l.gamma as f32,
+        least: l.least as f32,
         smooth: l.smooth as f32,
         scope: if l.scope == LossScope::Batch { Scope::Batch } else { Scope::Image },
         link: if softmax { Link::Softmax } else { Link::Sigmoid },
-        ..LossOptions::default()
+        class_reduction: match l.class_reduction {
+            config::ClassReduction::Mean => ClassReduction::Mean,
+            config::ClassReduction::Sum => ClassReduction::Sum,
+        },
+        include_background: l.background,
+        class_weights: l.class_weights.iter().map(|w| *w as f32).collect(),
     };
     LossSpec::named(l.name.name(), &options)
 }

@@ -49,7 +49,7 @@ pub fn training_graph(model: &Model, loss: &LossSpec, x: Shape, how: Sparing) ->
     let seed = graph.input("loss weight", Shape::SCALAR);
     let logits = model.build(&mut graph, input, true)?;
     graph.fuse();
-    let (loss, _) = loss.build(&mut graph, logits, y)?;
+    let loss = loss.build(&mut graph, logits, y)?;
     graph.output(loss);
     let scale = how.mixed.then(|| graph.input("loss scale", Shape::SCALAR));
     let scaled = match scale {
@@ -120,7 +120,7 @@ impl Trainer {
             log: LossLog::new(context)?,
             context: context.clone(),
             model: model.clone(),
-            loss: *loss,
+            loss: loss.clone(),
             size,
             micro_batches: micro_batches.max(1),
             recompute: false,

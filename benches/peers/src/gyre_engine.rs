@@ -71,7 +71,7 @@ impl Engine {
             let target = graph.input("target", graph.shape(logits));
             let seed = graph.input("loss weight", Shape::SCALAR);
             inputs.extend([(target, net.target()), (seed, vec![1.0])]);
-            let (loss, _) = LossSpec::Bce.build(&mut graph, logits, target)?;
+            let (loss, _) = LossSpec::bce().build(&mut graph, logits, target)?;
             graph.output(loss);
             graph.backward(loss, seed, &[], add)?;
         } else {

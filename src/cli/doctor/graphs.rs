@@ -60,7 +60,7 @@ pub fn run(
         weights.set(&param.name, &file.tensor(case, &format!("param.{}", param.name))?.data)?;
     }
     let session = Session::new(Plan::new(graph, context)?, &weights)?;
-    session.poison();
+    session.poison()?;
     for (name, var) in &subject.inputs {
         session.write(*var, &file.stored(case, &format!("in.{name}"))?.1)?;
     }

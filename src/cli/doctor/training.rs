@@ -24,10 +24,9 @@ pub fn loss(
     case: &Case,
     judge: &mut Judge<'_>,
 ) -> Option<Result<()>> {
-    let spec = loss::spec_from_attrs(&case.name, &attrs(case))?;
-    // Weights of classes and the like are inputs that these losses do not take.
-    let plain = case.inputs.iter().all(|n| n == "logits" || n == "target");
-    plain.then(|| run_loss(context, file, case, judge, &spec))
+    let weights = file.tensor(case, "in.class_weight").map(|t| t.data.clone()).unwrap_or_default();
+    let spec = loss::spec_from_attrs(&case.name, &attrs(case), &weights)?;
+    Some(run_loss(context, file, case, judge, &spec))
 }
 
 fn run_loss(
@@ -41,13 +40,13 @@ fn run_loss(
     let (shape, logits) = file.stored(case, "in.logits")?;
     let (_, target) = file.stored(case, "in.target")?;
     let (x, y) = (graph.input("logits", shape), graph.input("target", shape));
-    let (loss, _) = spec.build(&mut graph, x, y)?;
+    let loss = spec.build(&mut graph, x, y)?;
     let seed = graph.input("seed", Shape::SCALAR);
     let grad = graph.backward(loss, seed, &[x], crate::ops::add)?[0];
     graph.output(loss);
     grad.iter().for_each(|v| graph.output(*v));
     let session = Session::new(Plan::new(&graph, context)?, &Arc::new(Weights::new(context, &graph, 0)?))?;
-    session.poison();
+    session.poison()?;
     session.write(x, &logits)?;
     session.write(y, &target)?;
     session.write(seed, &[1.0])?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::{Config, ModelConfig};
+use super::{Config, LossConfig, ModelConfig};
 use crate::{Error, Result};
 
 /// One key to set, and where it was asked for.
@@ -42,11 +42,12 @@ impl Config {
             all.push(from_override(text)?);
         }
         let mut config = Self::default();
-        // The network's name comes first: it sets the defaults of its section.
-        for assignment in all.iter().filter(|assignment| assignment.key == "model.name") {
+        // The names of network and loss come first: they set the defaults of their sections.
+        for assignment in all.iter().filter(|a| ["model.name", "loss.name"].contains(&a.key.as_str())) {
             config.apply(assignment)?;
         }
         config.model = ModelConfig::of(config.model.name);
+        config.loss.0 = config.loss.0.iter().map(|loss| LossConfig::of(loss.name)).collect();
         for assignment in &all {
             config.apply(assignment)?;
         }
@@ -78,6 +79,9 @@ fn from_table(table: Table) -> Result<Vec<Assignment>> {
                 }));
             }
             Value::Table(_) => return Err(unknown_section(&section)),
+            Value::Array(_) if section == LossConfig::SECTION => {
+                all.push(Assignment { key: section, value, raw: None });
+            }
             _ if sections().contains(&section.as_str()) => {
                 return Err(Error::Config(format!("{section}: expected a section of keys, found {value}")));
             }
@@ -196,7 +200,7 @@ mod tests {
         let config = Config::load(&path, &["train.batch=2".into(), "loss.name = dice".into()]).unwrap();
         assert_eq!((config.optim.lr, config.train.batch), (1.0, 2));
         assert_eq!(config.data.size, Size { height: 128, width: 64 });
-        assert_eq!(config.loss.name, LossName::Dice);
+        assert_eq!(config.loss.0[0].name, LossName::Dice);
         let error = Config::load(&path, &["optim.lr=-1".into()]).unwrap_err().to_string();
         assert!(error.contains("c.toml") && error.contains("optim.lr"), "{error}");
         assert!(matches!(Config::load(folder.path().join("none"), &[]), Err(Error::Io { .. })));
@@ -233,7 +237,7 @@ mod tests {
         assert!(complaint("lr = 1").contains(r#"did you mean "optim.lr"?"#));
         assert!(complaint("[modle]\nt = 1").contains("did you mean [model]?"));
         assert!(complaint("[zzz]\nt = 1").contains("model, data, loss, optim, train"));
-        assert!(complaint("loss.zzzzzzz = 1").contains("[loss] has name, alpha"));
+        assert!(complaint("loss.zzzzzzz = 1").contains("[loss] has name, weight, alpha"));
         assert!(complaint("loss = 1").contains("loss: expected a section"));
         assert!(with(&["train.sede=1"]).unwrap_err().to_string().contains(r#""train.seed""#));
         assert!(with(&["zzz=1"]).unwrap_err().to_string().contains("keys belong to one of"));

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::Key;
 use super::values::{
-    DataKind, Fit, GateAct, Init, Kind, LossName, LossScope, MaskCoding, ModelName, Normalise, OptimName,
-    Partial, Precision, Schedule, Size, as_toml, take,
+    ClassReduction, DataKind, Fit, GateAct, Init, Kind, LossName, LossScope, MaskCoding, ModelName,
+    Normalise, OptimName, Partial, Precision, Schedule, Size, as_toml, take,
 };
 
 /// Declares a section: a struct with a default, and what reading and explaining need.
@@ -140,18 +140,30 @@ section! {
 section! {
     /// What is minimised.
     LossConfig = "loss" {
-        /// Which loss.
+        /// Which loss. Sets the defaults of the keys below. With 2 classes and more all but bce, weighted_bce and bce_dice
+        /// are of a softmax. Several losses are added up: loss = [{ name = "bce" }, { name = "dice", weight = 2 }].
         name: LossName = LossName::FocalTversky;
-        /// Tversky: the weight of false positives.
+        /// Factor of this loss in the sum.
+        weight: f64 = 1.0;
+        /// Tversky: the weight of false positives. Focal: the weight of what should be 1 (its default: 0.25).
         alpha: f64 = 0.3;
-        /// Tversky: the weight of false negatives.
+        /// Tversky: the weight of false negatives. Weighted cross-entropy: the weight of what should be 1.
         beta: f64 = 0.7;
-        /// Focal Tversky: the exponent of 1 - T; below 1 it weighs nearly right pictures more.
+        /// Focal Tversky: the exponent of 1 - T; below 1 it weighs nearly right pictures more. Focal: the exponent of
+        /// what a probability lacks (its default: 2).
         gamma: f64 = 0.75;
-        /// What Dice and Tversky add above and below the fraction line.
+        /// Focal Tversky: the least value of 1 - T; below it there is no slope.
+        least: f64 = 1e-7;
+        /// What Dice and Tversky add above and below the fraction line (default of two_class_dice: 1e-5).
         smooth: f64 = 1.0;
         /// Whether Dice and Tversky sum over the whole batch, or over each picture and then average.
         scope: LossScope = LossScope::Batch;
+        /// How Dice and Tversky join the losses of several classes.
+        class_reduction: ClassReduction = ClassReduction::Mean;
+        /// Whether class 0 of several counts in Dice and Tversky.
+        background: bool = true;
+        /// Cross-entropy of a softmax: a weight for each class; empty: all alike.
+        class_weights: Vec<f64> = Vec::new();
     }
 }
 
@@ -232,6 +244,20 @@ impl ModelConfig {
             ModelName::R2UNet => Self { attention: false, ..base },
             ModelName::R2AttUNet => base,
             ModelName::RrAttUNet => Self { gate_act: GateAct::Tanh, gate_bn: false, init: Init::He, ..base },
+        }
+    }
+}
+
+impl LossConfig {
+    /// The defaults of one loss.
+    pub fn of(name: LossName) -> Self {
+        let base = Self { name, ..Self::default() };
+        match name {
+            LossName::Focal | LossName::FocalTrueClass | LossName::FocalDice => {
+                Self { alpha: 0.25, gamma: 2.0, ..base }
+            }
+            LossName::TwoClassDice => Self { smooth: 1e-5, ..base },
+            _ => base,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Which values make no sense, alone or together.
 
-use super::{Config, Fit, MaskCoding, ModelConfig, ModelName, Normalise};
+use super::{Config, Fit, LossConfig, LossName, MaskCoding, ModelConfig, ModelName, Normalise};
 use crate::{Error, Result};
 
 /// More levels than any picture can be halved.
@@ -117,11 +117,39 @@ impl Config {
     }
 
     fn validate_loss(&self) -> Result<()> {
-        let loss = &self.loss;
-        within("loss.alpha", loss.alpha, loss.alpha >= 0.0, "0 or more")?;
-        within("loss.beta", loss.beta, loss.beta >= 0.0, "0 or more")?;
-        within("loss.gamma", loss.gamma, loss.gamma > 0.0, "more than 0")?;
-        within("loss.smooth", loss.smooth, loss.smooth >= 0.0, "0 or more")
+        self.loss.0.iter().try_for_each(|loss| self.validate_one_loss(loss))
+    }
+
+    fn validate_one_loss(&self, loss: &LossConfig) -> Result<()> {
+        use LossName::{CrossEntropy, Focal, FocalDice, FocalTrueClass, WeightedBce};
+        let (name, classes, weights) = (loss.name, self.model.classes, &loss.class_weights);
+        let focal = matches!(name, Focal | FocalDice | FocalTrueClass);
+        let most = |is_share: bool| if is_share { 1.0 } else { f64::MAX };
+        let allowed = |is_share: bool| if is_share { "0 to 1" } else { "0 or more" };
+        let [alpha, beta] = [focal, name == WeightedBce];
+        within("loss.weight", loss.weight, loss.weight > 0.0, "more than 0")?;
+        within("loss.alpha", loss.alpha, (0.0..=most(alpha)).contains(&loss.alpha), allowed(alpha))?;
+        within("loss.beta", loss.beta, (0.0..=most(beta)).contains(&loss.beta), allowed(beta))?;
+        within("loss.gamma", loss.gamma, loss.gamma > 0.0 || (focal && loss.gamma == 0.0), "more than 0")?;
+        within("loss.least", loss.least, loss.least > 0.0, "more than 0")?;
+        within("loss.smooth", loss.smooth, loss.smooth >= 0.0, "0 or more")?;
+        ensure(classes > 1 || !matches!(name, CrossEntropy | FocalTrueClass), || {
+            format!("loss.name {:?} needs model.classes of 2 or more", name.name())
+        })?;
+        ensure(classes > 1 || loss.background, || {
+            "loss.background = false needs model.classes of 2 or more: one class has no background".to_owned()
+        })?;
+        ensure(weights.is_empty() || (name == CrossEntropy && weights.len() == classes), || {
+            let count = weights.len();
+            format!(
+                "loss.class_weights has {count} numbers; it is for loss.name \"cross_entropy\", one for each of \
+                 model.classes"
+            )
+        })?;
+        let some = weights.is_empty() || weights.iter().any(|w| *w > 0.0);
+        ensure(some && weights.iter().all(|w| w.is_finite() && *w >= 0.0), || {
+            format!("loss.class_weights are {weights:?}; they must be 0 or more, and one above 0")
+        })
     }
 
     fn validate_optim(&self) -> Result<()> {
@@ -234,6 +262,11 @@ mod tests {
             ("data.normalise = {mean = [0, 0, 0], std = [1, 0, 1]}", "std above 0"),
             ("loss.alpha = -0.1", "loss.alpha is -0.1"),
             ("loss.gamma = 0", "loss.gamma"),
+            ("loss.weight = 0", "loss.weight"),
+            ("loss.name = \"focal\"\nloss.alpha = 1.5", "loss.alpha is 1.5; it must be 0 to 1"),
+            ("loss.name = \"cross_entropy\"", "model.classes of 2 or more"),
+            ("loss.background = false", "loss.background"),
+            ("loss.class_weights = [1, 2]", "loss.class_weights has 2 numbers"),
             ("optim.lr = 0", "optim.lr"),
             ("optim.lr = nan", "optim.lr is NaN"),
             ("optim.lr = inf", "optim.lr is inf"),

@@ -27,6 +27,7 @@ kinds! {
     f64: "number",
     String: "text",
     PathBuf: "path",
+    Vec<f64>: "list of numbers",
     Vec<usize>: "list of integers >= 0",
     Vec<[u8; 3]>: "list of [red, green, blue], each 0 to 255",
     Size: "integer > 0, or [height, width]",
@@ -142,14 +143,37 @@ choice! {
 choice! {
     /// A loss.
     LossName {
-        /// Binary cross-entropy (of the class, for several classes).
+        /// Cross-entropy of sigmoids (of each class by itself, for several classes).
         Bce = "bce",
+        /// The same, with what should be 1 weighed by beta and what should be 0 by 1 - beta.
+        WeightedBce = "weighted_bce",
+        /// Cross-entropy of a softmax over the classes.
+        CrossEntropy = "cross_entropy",
         /// 1 - Dice.
         Dice = "dice",
+        /// 1 less half the Dice of each class, and half that of what is not the class.
+        TwoClassDice = "two_class_dice",
         /// 1 - Tversky index.
         Tversky = "tversky",
         /// (1 - Tversky index) to the power gamma.
         FocalTversky = "focal_tversky",
+        /// bce + dice.
+        BceDice = "bce_dice",
+        /// Cross-entropy in which what is nearly right counts less, each class against all others.
+        Focal = "focal",
+        /// The same of the true class alone, of a softmax.
+        FocalTrueClass = "focal_true_class",
+        /// focal + dice.
+        FocalDice = "focal_dice",
+    }
+}
+choice! {
+    /// How the losses of several classes become one.
+    ClassReduction {
+        /// Their mean.
+        Mean = "mean",
+        /// Their sum.
+        Sum = "sum",
     }
 }
 choice! {

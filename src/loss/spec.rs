@@ -1,0 +1,363 @@
+//! Losses by name, and weighted sums of them.
+
+use serde_json::Value;
+
+use super::{Bce, ClassReduction, CrossEntropy, Focus, Link, Overlap, Scope, SoftmaxFocal};
+use crate::{
+    Error, Result,
+    graph::{Graph, Shape, Var},
+    ops::{Binary, BinaryKind, add},
+};
+
+/// One loss.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Loss {
+    /// Cross-entropy of sigmoids: plain, weighted or focal.
+    Bce(Bce),
+    /// Cross-entropy of a softmax, with a weight for each class, or none.
+    CrossEntropy(Vec<f32>),
+    /// Focal loss of a softmax.
+    SoftmaxFocal(SoftmaxFocal),
+    /// Dice, Tversky or focal Tversky.
+    Overlap(Overlap),
+}
+
+/// A weighted sum of losses, ready to be put into a graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LossSpec {
+    /// Weight and loss.
+    pub terms: Vec<(f32, Loss)>,
+}
+
+impl From<Loss> for LossSpec {
+    fn from(loss: Loss) -> Self {
+        Self { terms: vec![(1.0, loss)] }
+    }
+}
+
+/// What a named loss is built from; each loss takes what it knows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LossOptions {
+    /// Tversky: weight of false positives. Focal: weight of what should be 1.
+    pub alpha: f32,
+    /// Tversky: weight of false negatives. Weighted cross-entropy: weight of what should be 1.
+    pub beta: f32,
+    /// Focal Tversky: exponent of `1 - T`. Focal: exponent of what a probability lacks.
+    pub gamma: f32,
+    /// Focal Tversky: least value of `1 - T`.
+    pub least: f32,
+    /// Dice, Tversky: what is added above and below the fraction line, pixels.
+    pub smooth: f32,
+    /// Dice, Tversky: what is summed over before dividing.
+    pub scope: Scope,
+    /// How probabilities are made. The losses named after cross-entropy know one way alone.
+    pub link: Link,
+    /// Dice, Tversky: how the losses of the classes are joined.
+    pub class_reduction: ClassReduction,
+    /// Dice, Tversky: whether channel 0 counts.
+    pub include_background: bool,
+    /// Cross-entropy of a softmax: a weight for each class, or none.
+    pub class_weights: Vec<f32>,
+}
+
+impl Default for LossOptions {
+    fn default() -> Self {
+        Self {
+            alpha: 0.3,
+            beta: 0.7,
+            gamma: 0.75,
+            least: 1e-7,
+            smooth: 1.0,
+            scope: Scope::Batch,
+            link: Link::Sigmoid,
+            class_reduction: ClassReduction::Mean,
+            include_background: true,
+            class_weights: Vec::new(),
+        }
+    }
+}
+
+impl LossOptions {
+    fn overlap(&self, overlap: Overlap) -> LossSpec {
+        let Self { scope, link, class_reduction, include_background, .. } = *self;
+        Loss::Overlap(Overlap { scope, link, class_reduction, include_background, ..overlap }).into()
+    }
+
+    fn focal(&self, one_vs_all: bool) -> LossSpec {
+        let Self { alpha, gamma, .. } = *self;
+        match self.link {
+            Link::Sigmoid => Loss::Bce(Bce::focal(alpha, gamma)).into(),
+            Link::Softmax => Loss::SoftmaxFocal(SoftmaxFocal { alpha, gamma, one_vs_all }).into(),
+        }
+    }
+
+    /// Settings that this loss cannot use, in words.
+    fn unfit(&self, name: &str) -> Option<String> {
+        let finite = |v: f32, fits: bool| v.is_finite() && fits;
+        let positive = |v: f32| finite(v, v > 0.0);
+        let share = |v: f32| finite(v, (0.0..=1.0).contains(&v));
+        let not_negative = |v: f32| finite(v, v >= 0.0);
+        let (fits, wants) = match name {
+            "bce" | "weighted_bce" | "bce_dice" if self.link == Link::Softmax => {
+                (false, "sigmoids, not a softmax")
+            }
+            "cross_entropy" if self.link == Link::Sigmoid => (false, "a softmax, not sigmoids"),
+            "focal_true_class" if self.link == Link::Sigmoid => (false, "a softmax, not sigmoids"),
+            "cross_entropy" => {
+                let any = self.class_weights.is_empty() || self.class_weights.iter().any(|w| *w > 0.0);
+                let all = self.class_weights.iter().all(|w| not_negative(*w));
+                (any && all, "class weights of 0 or more, and one above 0")
+            }
+            "weighted_bce" => (share(self.beta), "a beta of 0 to 1"),
+            "focal" | "focal_true_class" => {
+                (share(self.alpha) && not_negative(self.gamma), "an alpha of 0 to 1 and a gamma of 0 or more")
+            }
+            "focal_dice" => (
+                share(self.alpha) && not_negative(self.gamma) && not_negative(self.smooth),
+                "an alpha of 0 to 1, gamma and smooth of 0 or more",
+            ),
+            "tversky" => (
+                [self.alpha, self.beta, self.smooth].into_iter().all(not_negative),
+                "alpha, beta and smooth of 0 or more",
+            ),
+            "focal_tversky" => (
+                [self.alpha, self.beta, self.smooth].into_iter().all(not_negative)
+                    && [self.gamma, self.least].into_iter().all(positive),
+                "alpha, beta and smooth of 0 or more and a gamma above 0",
+            ),
+            _ => (not_negative(self.smooth), "a smooth of 0 or more"),
+        };
+        (!fits).then(|| format!("the loss {name} wants {wants}; got {self:?}"))
+    }
+}
+
+impl LossSpec {
+    /// The names that [`Self::named`] knows.
+    pub const NAMES: [&'static str; 11] = [
+        "bce",
+        "weighted_bce",
+        "cross_entropy",
+        "dice",
+        "two_class_dice",
+        "tversky",
+        "focal_tversky",
+        "bce_dice",
+        "focal",
+        "focal_true_class",
+        "focal_dice",
+    ];
+
+    /// Binary cross-entropy.
+    pub fn bce() -> Self {
+        Loss::Bce(Bce::PLAIN).into()
+    }
+
+    /// The loss of that name.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for an unknown name, for probabilities that it is not made for, and for numbers outside
+    /// their range.
+    pub fn named(name: &str, options: &LossOptions) -> Result<Self> {
+        let o = options;
+        if let Some(complaint) = o.unfit(name) {
+            return Err(Error::Config(complaint));
+        }
+        let dice = || o.overlap(Overlap::dice(o.smooth));
+        Ok(match name {
+            "bce" => Self::bce(),
+            "weighted_bce" => Loss::Bce(Bce::weighted(o.beta)).into(),
+            "cross_entropy" => Loss::CrossEntropy(o.class_weights.clone()).into(),
+            "dice" => dice(),
+            "two_class_dice" => o.overlap(Overlap::two_class_dice(o.smooth)),
+            "tversky" => o.overlap(Overlap::tversky(o.alpha, o.beta, o.smooth)),
+            "focal_tversky" => o.overlap(Overlap {
+                focus: Some(Focus { gamma: o.gamma, least: o.least }),
+                ..Overlap::tversky(o.alpha, o.beta, o.smooth)
+            }),
+            "bce_dice" => Self::bce().plus(dice()),
+            "focal" => o.focal(true),
+            "focal_true_class" => o.focal(false),
+            "focal_dice" => o.focal(true).plus(dice()),
+            _ => {
+                let names = Self::NAMES.join(", ");
+                return Err(Error::Config(format!("there is no loss {name:?}; there are {names}")));
+            }
+        })
+    }
+
+    /// The sum of both.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self { terms: [self.terms, other.terms].concat() }
+    }
+
+    /// The loss times `weight`.
+    #[must_use]
+    pub fn times(self, weight: f32) -> Self {
+        Self { terms: self.terms.into_iter().map(|(w, loss)| (w * weight, loss)).collect() }
+    }
+
+    /// Adds the loss of `logits` `[N,H,W,C]` against `target` of that shape (0 to 1; one-hot over the
+    /// channels for softmax). Returns the scalar loss.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the shapes differ, no class is left, or there is not a weight for each class.
+    pub fn build(&self, graph: &mut Graph, logits: Var, target: Var) -> Result<Var> {
+        let mut sum = None;
+        for (weight, loss) in &self.terms {
+            let mut term = loss.build(graph, logits, target)?;
+            if *weight != 1.0 {
+                let weight = graph.constant("weight of a loss", Shape::SCALAR, vec![*weight])?;
+                term = graph.apply(Binary::new(BinaryKind::Mul), &[term, weight])?;
+            }
+            sum = Some(match sum {
+                Some(sum) => add(graph, sum, term)?,
+                None => term,
+            });
+        }
+        sum.ok_or_else(|| Error::Config("there is no loss".into()))
+    }
+}
+
+impl Loss {
+    fn build(&self, graph: &mut Graph, logits: Var, target: Var) -> Result<Var> {
+        let inputs = [logits, target];
+        let made = match self {
+            Self::Bce(op) => graph.apply_all(*op, &inputs)?,
+            Self::SoftmaxFocal(op) => graph.apply_all(*op, &inputs)?,
+            Self::Overlap(op) => graph.apply_all(*op, &inputs)?,
+            Self::CrossEntropy(weights) if weights.is_empty() => {
+                graph.apply_all(CrossEntropy { weighted: false }, &inputs)?
+            }
+            Self::CrossEntropy(weights) => {
+                let shape = Shape::channels(weights.len());
+                let weights = graph.constant("class weights", shape, weights.clone())?;
+                graph.apply_all(CrossEntropy { weighted: true }, &[logits, target, weights])?
+            }
+        };
+        // The second is its gradient by the logits.
+        Ok(made[0])
+    }
+}
+
+/// The loss that a reference case describes: `name` with the settings in `attrs`, and the weights of classes
+/// where the case has them. None for losses and settings that are not built.
+pub fn spec_from_attrs(name: &str, attrs: &Value, class_weights: &[f32]) -> Option<LossSpec> {
+    let text = |key: &str| attrs.get(key).and_then(Value::as_str);
+    let says = |key: &str, wanted: &str| text(key).is_none_or(|v| v == wanted);
+    let conventions = [
+        ("alpha_weights", "FP"),
+        ("beta_weights", "FN"),
+        ("smooth_in", "numerator and denominator"),
+        ("alpha_vector", "[1-alpha, alpha, ..., alpha]"),
+    ];
+    // Its name here, its formula and its reduction.
+    let (own, formula, reduction) = match name {
+        "bce" => (name, "", "mean"),
+        "weighted_bce" => (name, "-(beta*y*log p + (1-beta)*(1-y)*log(1-p))", "mean"),
+        "cross_entropy" if class_weights.is_empty() => (name, "", "mean over N,H,W"),
+        "cross_entropy" => (name, "", "sum(w_y * ce) / sum(w_y)"),
+        "dice" | "tversky" => (name, "", "mean over remaining axes"),
+        "focal_tversky" => (name, "max(1-T, clamp)^gamma", "mean over remaining axes"),
+        "dl2" => (
+            "two_class_dice",
+            "1 - (S pg+e)/(S(p+g)+e) - (S(1-p)(1-g)+e)/(S(2-p-g)+e)",
+            "mean over images if scope=image",
+        ),
+        "bce_dice" => (name, "bce_mean + (1 - dice)", ""),
+        "focal_sigmoid" => ("focal", "", "mean"),
+        "focal_one_vs_all" => {
+            ("focal", "p'=p if g else 1-p; a'=a if g else 1-a; -a'(1-p')^gamma log p'", "mean over N,C,H,W")
+        }
+        "focal_true_class" => (name, "", "sum / (N*C*H*W)"),
+        "focal_plus_dice" => ("focal_dice", "focal_mean + (1 - dice)", "mean"),
+        _ => return None,
+    };
+    let channels = attrs.get("axis").is_none_or(|v| v.as_i64() == Some(1));
+    let equal = attrs.get("weights").is_none_or(|v| *v == serde_json::json!([1, 1]));
+    let known = says("formula", formula) && says("reduction", reduction) && channels && equal;
+    if !known || !conventions.iter().all(|(k, v)| says(k, v)) {
+        return None;
+    }
+    let d = LossOptions::default();
+    let number = |key: &str, or: f32| attrs.get(key).map_or(Some(or), |v| v.as_f64().map(|v| v as f32));
+    let options = LossOptions {
+        alpha: number("alpha", d.alpha)?,
+        beta: number("beta", d.beta)?,
+        gamma: number("gamma", d.gamma)?,
+        least: number("clamp", d.least)?,
+        smooth: number("smooth", number("eps", d.smooth)?)?,
+        scope: match text("scope") {
+            None | Some("batch") => Scope::Batch,
+            Some("image") => Scope::Image,
+            Some(_) => return None,
+        },
+        link: match text("activation") {
+            None | Some("sigmoid") => Link::Sigmoid,
+            Some("softmax") => Link::Softmax,
+            Some(_) => return None,
+        },
+        class_reduction: match text("class_reduction") {
+            None | Some("mean") => ClassReduction::Mean,
+            Some("sum") => ClassReduction::Sum,
+            Some(_) => return None,
+        },
+        include_background: attrs.get("include_background").map_or(Some(true), Value::as_bool)?,
+        class_weights: class_weights.to_vec(),
+    };
+    LossSpec::named(own, &options).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn attrs_become_settings() {
+        let attrs = json!({
+            "activation": "softmax", "axis": 1, "alpha": 0.2, "beta": 0.8, "gamma": 0.5, "smooth": 2.0,
+            "clamp": 1e-6, "scope": "image", "class_reduction": "sum", "include_background": false,
+        });
+        let want = Overlap {
+            focus: Some(Focus { gamma: 0.5, least: 1e-6 }),
+            scope: Scope::Image,
+            link: Link::Softmax,
+            class_reduction: ClassReduction::Sum,
+            include_background: false,
+            ..Overlap::tversky(0.2, 0.8, 2.0)
+        };
+        assert_eq!(spec_from_attrs("focal_tversky", &attrs, &[]), Some(Loss::Overlap(want).into()));
+        assert_eq!(spec_from_attrs("bce", &json!({"reduction": "mean"}), &[]), Some(LossSpec::bce()));
+        for other in [json!({"scope": "row"}), json!({"smooth": "1"}), json!({"alpha_weights": "FN"})] {
+            assert_eq!(spec_from_attrs("tversky", &other, &[]), None, "{other}");
+        }
+        assert_eq!(spec_from_attrs("bce", &json!({"reduction": "sum"}), &[]), None);
+        assert_eq!(spec_from_attrs("bce_dice", &json!({"weights": [1, 2]}), &[]), None);
+    }
+
+    #[test]
+    fn unfit_settings_are_refused() {
+        let options = LossOptions::default();
+        let complaint = |name: &str, o: LossOptions| LossSpec::named(name, &o).unwrap_err().to_string();
+        let softmax = LossOptions { link: Link::Softmax, ..options.clone() };
+        assert!(complaint("dise", options.clone()).contains("dice"));
+        assert!(complaint("tversky", LossOptions { alpha: -0.1, ..options.clone() }).contains("alpha"));
+        assert!(
+            complaint("focal_tversky", LossOptions { gamma: f32::NAN, ..options.clone() }).contains("gamma")
+        );
+        assert!(complaint("focal", LossOptions { alpha: 2.0, ..options.clone() }).contains("alpha"));
+        assert!(complaint("bce", softmax.clone()).contains("sigmoid"));
+        assert!(complaint("cross_entropy", options.clone()).contains("softmax"));
+        let weights = LossOptions { class_weights: vec![0.0, -1.0], ..softmax };
+        assert!(complaint("cross_entropy", weights).contains("class weights"));
+        let mut graph = Graph::new();
+        let shape = Shape::new(1, 2, 2, 1);
+        let (x, g) = (graph.input("x", shape), graph.input("g", shape));
+        let spec = LossSpec::named("dice", &LossOptions { include_background: false, ..options }).unwrap();
+        assert!(spec.build(&mut graph, x, g).unwrap_err().to_string().contains("background"));
+        let spec: LossSpec = Loss::CrossEntropy(vec![1.0, 2.0]).into();
+        assert!(spec.build(&mut graph, x, g).unwrap_err().to_string().contains("one weight for each"));
+    }
+}
