@@ -113,6 +113,28 @@ fn so_with_padded_batches_in_parts_and_nadam() {
     survives_kills(&keys, 2);
 }
 
+/// What is counted from validation to validation goes on, too: bad looks, lowered rates, patience.
+#[test]
+fn so_with_a_plateau_and_early_stopping() {
+    let keys = [
+        "train.checkpoint_every=1",
+        "train.epochs=40",
+        "train.patience=4",
+        "loss=[{name=\"weighted_bce\"}, {name=\"dice\", weight=0.5}]",
+        "optim.name=adamw",
+        "optim.weight_decay=0.01",
+        "optim.clip_value=0.1",
+        "optim.warmup_steps=3",
+        "optim.schedule=plateau",
+        "optim.plateau_patience=1",
+        "optim.plateau_factor=0.5",
+    ];
+    survives_kills(&keys, 6);
+    let rows = String::from_utf8(straight(&keys)["metrics.csv"].clone()).unwrap();
+    let epochs = rows.lines().filter(|line| line.contains(",train,")).count();
+    assert!(epochs < 40, "the run never lost patience:\n{rows}");
+}
+
 /// Where the device has f16.
 #[test]
 fn so_in_mixed_precision() {

@@ -6,6 +6,7 @@ pub mod check;
 mod clip;
 mod nadam;
 mod pass;
+mod plateau;
 mod scaling;
 mod schedule;
 mod sgd;
@@ -16,8 +17,9 @@ use std::sync::Arc;
 
 pub use adam::{Adam, Moments};
 pub use nadam::NAdam;
+pub use plateau::{Plateau, PlateauSpec};
 pub use scaling::{Scaling, ScalingState};
-pub use schedule::Schedule;
+pub use schedule::{Schedule, Warmup};
 pub use sgd::Sgd;
 pub use spec::{Method, OptimSpec, spec_from_attrs};
 pub use state::OptimState;

@@ -82,12 +82,39 @@ impl Schedule {
     }
 }
 
+/// A straight way up to a schedule's first rate, and then the schedule.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Warmup {
+    /// Steps of the way up; 0 for none.
+    pub steps: u64,
+    /// What follows, counted from its own first step.
+    pub then: Schedule,
+}
+
+impl Warmup {
+    /// The learning rate of step `t`.
+    pub fn lr_at(&self, t: u64) -> f64 {
+        if t < self.steps {
+            return self.then.lr_at(0) * (t + 1) as f64 / self.steps as f64;
+        }
+        self.then.lr_at(t - self.steps)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use approx::assert_relative_eq;
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn warming_up_comes_first() {
+        let then = Schedule::Linear { base: 2.0, end: 1.0, steps: 4 };
+        let warm = Warmup { steps: 2, then };
+        assert_eq!([0, 1, 2, 4, 6, 9].map(|t| warm.lr_at(t)), [1.0, 2.0, 2.0, 1.5, 1.0, 1.0]);
+        assert_eq!(Warmup { steps: 0, then }.lr_at(1), then.lr_at(1));
+    }
 
     #[test]
     fn rates_follow_their_formulas() {

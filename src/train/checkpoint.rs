@@ -10,7 +10,7 @@ use crate::{
     gpu::Choices,
     graph::Weights,
     io::weights::{self, METADATA_KEY, Tensor, TensorMap},
-    optim::OptimState,
+    optim::{OptimState, Plateau},
 };
 
 /// Names of the optimiser's tensors begin with this; those of weights never do.
@@ -27,6 +27,12 @@ pub struct Progress {
     pub step: u64,
     /// Best validation Dice so far.
     pub best: Option<f64>,
+    /// Validations since Dice was last better.
+    #[serde(default)]
+    pub stale: u64,
+    /// How the learning rate stands, where validation lowers it.
+    #[serde(default)]
+    pub plateau: Plateau,
     /// Sum and number of the losses of the epoch so far, for its mean in the log.
     pub losses: (f64, u64),
     /// The resolved config, as TOML.

@@ -11,7 +11,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::{Data, Progress, Setup, Trainer, checkpoint, config::Config, runlog::RunLog};
+use super::{Data, Progress, Setup, Trainer, checkpoint, config::Config, runlog::RunLog, setup};
 use crate::{
     Error, Result,
     data::{Dataset, Fit, Loader},
@@ -20,7 +20,7 @@ use crate::{
     infer::{Predictor, Whole, predictor},
     io::atomic::{remove_leftovers, write_atomic},
     metrics::{Confusion, Phase, Row, Summary, summarise},
-    optim::ScalingState,
+    optim::{PlateauSpec, ScalingState, Warmup},
     report::{PictureRow, Report},
 };
 
@@ -41,12 +41,13 @@ const FILES: [&str; 8] = [
 ];
 
 /// Keys that may change when a run is resumed: how long, where, and what is kept.
-const CHANGEABLE: [&str; 8] = [
+const CHANGEABLE: [&str; 9] = [
     "train.epochs",
     "train.max_steps",
     "train.out",
     "train.checkpoint_every",
     "train.eval_every",
+    "train.patience",
     "train.recompute",
     "data.root",
     "data.cache_mb",
@@ -88,8 +89,22 @@ struct Run<'a> {
     progress: Progress,
     steps: u64,
     bar: ProgressBar,
+    rates: Rates,
     /// Learning rate of the last step, for the log.
     lr: f64,
+}
+
+/// How the learning rate moves: by step, and by validation.
+struct Rates {
+    schedule: Warmup,
+    plateau: Option<PlateauSpec>,
+}
+
+impl Rates {
+    fn at(&self, step: u64, progress: &Progress) -> f64 {
+        let lowered = self.plateau.map_or(1.0, |spec| progress.plateau.rate(&spec) / spec.base);
+        self.schedule.lr_at(step) * lowered
+    }
 }
 
 /// Trains as `config` says, in its run folder.
@@ -139,8 +154,12 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
     let steps = planned_steps(config, loader.batches());
     let bar = progress_bar(options.quiet, steps, progress.step);
     // A run may go on between the last step of an epoch and its row in the log.
-    let lr = config.optim.lr_at(progress.step.saturating_sub(1), steps);
-    let mut run = Run { config, setup, data, loader, trainer, log, progress, steps, bar, lr };
+    let rates = Rates {
+        schedule: setup::schedule(&config.optim, steps, loader.batches()),
+        plateau: setup::plateau(&config.optim, !data.split.val.is_empty()),
+    };
+    let lr = rates.at(progress.step.saturating_sub(1), &progress);
+    let mut run = Run { config, setup, data, loader, trainer, log, progress, steps, bar, rates, lr };
     run.train()?;
     run.bar.finish_and_clear();
     run.finish(context, began)
@@ -214,7 +233,10 @@ impl Run<'_> {
     fn train(&mut self) -> Result<()> {
         // An epoch that was begun is closed, even where a killed run had taken its last step.
         let epochs = self.config.train.epochs as u64;
-        while self.progress.epoch < epochs && (self.progress.step < self.steps || self.progress.batch > 0) {
+        while self.progress.epoch < epochs
+            && (self.progress.step < self.steps || self.progress.batch > 0)
+            && !self.out_of_patience()
+        {
             if let Err(error) = self.epoch() {
                 // Data that cannot be used costs no step that is done; a device that fails can save nothing.
                 if matches!(error, Error::Data { .. } | Error::Io { .. }) {
@@ -226,6 +248,11 @@ impl Run<'_> {
         Ok(())
     }
 
+    fn out_of_patience(&self) -> bool {
+        let patience = self.config.train.patience as u64;
+        patience > 0 && self.progress.stale >= patience
+    }
+
     fn epoch(&mut self) -> Result<()> {
         let mut batches = self.loader.epoch(self.progress.epoch);
         batches.skip_to(self.progress.batch as usize)?;
@@ -235,7 +262,7 @@ impl Run<'_> {
             }
             let batch = batch?;
             let (n, of_x, of_y) = (batch.valid, batch.h * batch.w * batch.c, batch.h * batch.w);
-            self.lr = self.config.optim.lr_at(self.progress.step, self.steps);
+            self.lr = self.rates.at(self.progress.step, &self.progress);
             // Padding never reaches the device: a short batch has a plan of its own.
             self.trainer.step(&batch.x[..n * of_x], &batch.y[..n * of_y], n, self.lr as f32)?;
             self.progress.step += 1;
@@ -289,12 +316,24 @@ impl Run<'_> {
                 epoch + 1,
                 value.unwrap_or(f64::NAN)
             ));
+            if let Some(spec) = &self.rates.plateau {
+                self.progress.plateau.look(spec, value.unwrap_or(f64::NAN));
+            }
+            self.progress.stale += 1;
             if value > self.progress.best {
                 self.progress.best = value;
+                self.progress.stale = 0;
                 let path = self.config.train.out.join("best.safetensors");
                 checkpoint::save_weights(self.trainer.weights(), &self.progress, &path)?;
             }
+            if self.out_of_patience() {
+                let patience = self.config.train.patience;
+                self.say(&format!("ended early: no better Dice in {patience} validations"));
+            }
         } else {
+            if let Some(spec) = self.rates.plateau.as_ref().filter(|_| self.data.split.val.is_empty()) {
+                self.progress.plateau.look(spec, mean);
+            }
             self.say(&format!("epoch {:4}  loss {mean:.4}", epoch + 1));
         }
         if due || over {

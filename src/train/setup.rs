@@ -5,8 +5,8 @@ use std::{path::Path, sync::Arc};
 use super::{
     Sparing,
     config::{
-        self, Config, DataConfig, DataKind, GateAct, LossConfig, LossName, LossScope, ModelName, OptimName,
-        Precision,
+        self, Config, DataConfig, DataKind, GateAct, LossConfig, LossName, LossScope, ModelName, OptimConfig,
+        OptimName, Precision,
     },
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     models::{Model, Network},
     nn::Scheme,
     ops::Act,
-    optim::{Adam, Method, Moments, NAdam, OptimSpec, Scaling, Sgd},
+    optim::{Adam, Method, Moments, NAdam, OptimSpec, PlateauSpec, Scaling, Schedule, Sgd, Warmup},
 };
 
 /// What a config says, as objects.
@@ -257,11 +257,11 @@ fn one_loss(l: &LossConfig, classes: usize) -> Result<LossSpec> {
 
 fn optim(config: &Config) -> OptimSpec {
     let o = &config.optim;
-    let moments =
-        Moments { betas: [o.beta1, o.beta2], eps: o.eps, weight_decay: o.weight_decay, decoupled: false };
+    let decoupled = o.name == OptimName::Adamw;
+    let moments = Moments { betas: [o.beta1, o.beta2], eps: o.eps, weight_decay: o.weight_decay, decoupled };
     let method = match o.name {
-        OptimName::Adam => Method::Adam(Adam { moments, amsgrad: false }),
-        OptimName::Nadam => Method::NAdam(NAdam { moments, ..NAdam::default() }),
+        OptimName::Adam | OptimName::Adamw => Method::Adam(Adam { moments, amsgrad: false }),
+        OptimName::Nadam => Method::NAdam(NAdam { moments, momentum_decay: o.momentum_decay }),
         OptimName::Sgd => Method::Sgd(Sgd {
             momentum: o.momentum,
             nesterov: o.nesterov,
@@ -270,5 +270,39 @@ fn optim(config: &Config) -> OptimSpec {
         }),
     };
     let scaling = (config.train.precision == Precision::Mixed).then(Scaling::default);
-    OptimSpec { clip_norm: (o.clip_norm > 0.0).then_some(o.clip_norm), scaling, ..method.into() }
+    let limit = |v: f64| (v > 0.0).then_some(v);
+    OptimSpec { clip_norm: limit(o.clip_norm), clip_value: limit(o.clip_value), scaling, ..method.into() }
+}
+
+/// The learning rate by step, in a run of `steps` steps of which `batches` are an epoch; that of a plateau is the
+/// same throughout until [`plateau`] lowers it.
+pub fn schedule(config: &OptimConfig, steps: u64, batches: usize) -> Warmup {
+    let (base, end, warmup) = (config.lr, config.least_lr, config.warmup_steps as u64);
+    let left = steps.saturating_sub(warmup);
+    let then = match config.schedule {
+        config::Schedule::Constant | config::Schedule::Plateau => Schedule::Constant { base },
+        config::Schedule::InverseDecay => Schedule::InverseDecay { base, decay: config.decay },
+        config::Schedule::Step => {
+            let step_size = (config.step_epochs * batches) as u64;
+            Schedule::Step { base, step_size, gamma: config.step_factor }
+        }
+        config::Schedule::Linear => Schedule::Linear { base, end, steps: left },
+        config::Schedule::Cosine => Schedule::Cosine { base, end, steps: left },
+    };
+    Warmup { steps: warmup, then }
+}
+
+/// When the learning rate falls, where validation decides: by Dice, which is to rise, or by the loss.
+pub fn plateau(config: &OptimConfig, by_dice: bool) -> Option<PlateauSpec> {
+    (config.schedule == config::Schedule::Plateau).then_some(PlateauSpec {
+        base: config.lr,
+        factor: config.plateau_factor,
+        patience: config.plateau_patience as u64,
+        threshold: config.plateau_threshold,
+        relative: false,
+        cooldown: config.plateau_cooldown as u64,
+        least: config.least_lr,
+        eps: 0.0,
+        maximise: by_dice,
+    })
 }

@@ -10,7 +10,7 @@ use crate::{
     gpu::Context,
     graph::{Graph, Init, Layout, Plan, Session, Shape, Weights},
     loss,
-    optim::{self, OptimSpec, Optimizer, Schedule},
+    optim::{self, OptimSpec, Optimizer, Plateau, PlateauSpec, Schedule},
 };
 
 fn attrs(case: &Case) -> Value {
@@ -66,12 +66,43 @@ pub fn optim(
     case: &Case,
     judge: &mut Judge<'_>,
 ) -> Option<Result<()>> {
+    if case.has("out", "lr") {
+        return run_schedule(file, case, judge);
+    }
     let spec = optim::spec_from_attrs(&case.name, &attrs(case))?;
     let schedule = match case.attrs.get("lr_schedule") {
         Some(s @ Value::Object(_)) => Schedule::from_attrs(s.get("kind")?.as_str()?, s)?,
         _ => Schedule::Constant { base: case.number("lr", 0.0) },
     };
     Some(run_optim(context, file, case, judge, spec, &schedule))
+}
+
+/// The trace of a learning rate alone.
+fn run_schedule(file: &CaseFile, case: &Case, judge: &mut Judge<'_>) -> Option<Result<()>> {
+    let compare = |judge: &mut Judge<'_>, rates: Vec<f64>| {
+        judge.compare("out.lr", &rates.iter().map(|rate| *rate as f32).collect::<Vec<_>>())
+    };
+    if case.name == "plateau" {
+        let spec = PlateauSpec::from_attrs(&attrs(case))?;
+        let numbers = match file.tensor(case, "in.metric") {
+            Ok(tensor) => &tensor.data,
+            Err(e) => return Some(Err(e)),
+        };
+        let mut state = Plateau::default();
+        let rates = numbers.iter().map(|number| {
+            let rate = state.rate(&spec);
+            state.look(&spec, f64::from(*number));
+            rate
+        });
+        let rates = rates.collect();
+        return Some(compare(judge, rates));
+    }
+    let schedule = Schedule::from_attrs(&case.name, &attrs(case))?;
+    let steps = match file.tensor(case, "out.lr") {
+        Ok(tensor) => tensor.data.len() as u64,
+        Err(e) => return Some(Err(e)),
+    };
+    Some(compare(judge, (0..steps).map(|t| schedule.lr_at(t)).collect()))
 }
 
 fn run_optim(

@@ -1,7 +1,6 @@
 //! The keys: one declaration each, from which the struct, its default, its reading and its documentation are
 //! made.
 
-use std::f64::consts::PI;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -184,15 +183,37 @@ section! {
         momentum: f64 = 0.9;
         /// SGD: look ahead along the momentum.
         nesterov: bool = false;
-        /// Added to the gradient, times the weight (L2).
+        /// NAdam: how fast its momentum comes up to beta1.
+        momentum_decay: f64 = 0.004;
+        /// Added to the gradient, times the weight (L2); for adamw taken off the weight itself, times the rate.
         weight_decay: f64 = 0.0;
         /// Gradients are scaled down to this norm over all parameters; 0: never.
         clip_norm: f64 = 0.0;
-        /// How the learning rate moves by step: constant; inverse_decay, lr / (1 + decay * step); linear or
-        /// cosine, down to 0 at the last step.
+        /// Each number of a gradient is held to this size, after clip_norm; 0: never.
+        clip_value: f64 = 0.0;
+        /// How the learning rate moves: constant; by step inverse_decay, lr / (1 + decay * step), and linear or
+        /// cosine, down to least_lr at the last step; by epoch step, times step_factor every step_epochs; by
+        /// validation plateau, times plateau_factor when Dice has not risen for plateau_patience validations (the
+        /// training loss not fallen, where nothing is kept for validation).
         schedule: Schedule = Schedule::Constant;
+        /// Steps in which the rate first rises to lr, before the schedule begins.
+        warmup_steps: usize = 0;
         /// The decay of schedule "inverse_decay", by step.
         decay: f64 = 1e-5;
+        /// Schedules linear, cosine and plateau: the least rate.
+        least_lr: f64 = 0.0;
+        /// Schedule "step": epochs from one drop to the next.
+        step_epochs: usize = 30;
+        /// Schedule "step": factor of a drop.
+        step_factor: f64 = 0.1;
+        /// Schedule "plateau": factor of a drop.
+        plateau_factor: f64 = 0.1;
+        /// Schedule "plateau": validations without a better Dice that are borne.
+        plateau_patience: usize = 10;
+        /// Schedule "plateau": how much better counts as better.
+        plateau_threshold: f64 = 1e-4;
+        /// Schedule "plateau": validations after a drop that count for nothing.
+        plateau_cooldown: usize = 0;
     }
 }
 
@@ -224,6 +245,8 @@ section! {
         seed: u64 = 0;
         /// Epochs from one validation to the next.
         eval_every: usize = 1;
+        /// Validations without a better Dice after which a run ends early; 0: never.
+        patience: usize = 0;
         /// Probability from which a pixel is taken for class 1, where model.classes is 1.
         threshold: f64 = 0.5;
         /// The run folder: resolved config, logs, checkpoints, report.
@@ -259,39 +282,5 @@ impl LossConfig {
             LossName::TwoClassDice => Self { smooth: 1e-5, ..base },
             _ => base,
         }
-    }
-}
-
-impl OptimConfig {
-    /// The learning rate of step `step` (from 0) of a run of `steps` steps.
-    pub fn lr_at(&self, step: u64, steps: u64) -> f64 {
-        let done = if steps == 0 { 0.0 } else { (step as f64 / steps as f64).min(1.0) };
-        match self.schedule {
-            Schedule::Constant => self.lr,
-            Schedule::InverseDecay => self.lr / (1.0 + self.decay * step as f64),
-            Schedule::Linear => self.lr * (1.0 - done),
-            Schedule::Cosine => self.lr * 0.5 * (1.0 + (PI * done).cos()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn schedules_move_as_told() {
-        let at = |schedule, step| {
-            OptimConfig { schedule, lr: 2.0, decay: 0.5, ..Default::default() }.lr_at(step, 10)
-        };
-        assert_eq!(at(Schedule::Constant, 7), 2.0);
-        assert_eq!(at(Schedule::InverseDecay, 2), 1.0);
-        assert_eq!(
-            (at(Schedule::Linear, 0), at(Schedule::Linear, 5), at(Schedule::Linear, 12)),
-            (2.0, 1.0, 0.0)
-        );
-        assert_eq!(at(Schedule::Cosine, 0), 2.0);
-        assert!((at(Schedule::Cosine, 5) - 1.0).abs() < 1e-12);
-        assert_eq!(OptimConfig { schedule: Schedule::Linear, ..Default::default() }.lr_at(3, 0), 2e-4);
     }
 }

@@ -163,8 +163,24 @@ impl Config {
             "optim.nesterov needs optim.momentum above 0".to_owned()
         })?;
         within("optim.weight_decay", optim.weight_decay, optim.weight_decay >= 0.0, "0 or more")?;
+        within("optim.momentum_decay", optim.momentum_decay, optim.momentum_decay >= 0.0, "0 or more")?;
         within("optim.clip_norm", optim.clip_norm, optim.clip_norm >= 0.0, "0 (never) or more")?;
-        within("optim.decay", optim.decay, optim.decay >= 0.0, "0 or more")
+        within("optim.clip_value", optim.clip_value, optim.clip_value >= 0.0, "0 (never) or more")?;
+        within("optim.decay", optim.decay, optim.decay >= 0.0, "0 or more")?;
+        let least = (0.0..=optim.lr).contains(&optim.least_lr);
+        within("optim.least_lr", optim.least_lr, least, "0 to optim.lr")?;
+        positive("optim.step_epochs", optim.step_epochs)?;
+        for (key, factor) in
+            [("optim.step_factor", optim.step_factor), ("optim.plateau_factor", optim.plateau_factor)]
+        {
+            within(key, factor, factor > 0.0 && factor < 1.0, "between 0 and 1")?;
+        }
+        within(
+            "optim.plateau_threshold",
+            optim.plateau_threshold,
+            optim.plateau_threshold >= 0.0,
+            "0 or more",
+        )
     }
 
     fn validate_train(&self) -> Result<()> {
@@ -271,6 +287,8 @@ mod tests {
             ("optim.lr = nan", "optim.lr is NaN"),
             ("optim.lr = inf", "optim.lr is inf"),
             ("optim.beta2 = 1.0", "optim.beta2"),
+            ("optim.least_lr = 1", "optim.least_lr is 1; it must be 0 to optim.lr"),
+            ("optim.step_factor = 1.5", "optim.step_factor"),
             ("optim.nesterov = true\noptim.momentum = 0", "optim.nesterov"),
             ("train.batch = 0", "train.batch is 0"),
             ("train.batch = 4\ntrain.micro_batches = 3", "does not divide"),

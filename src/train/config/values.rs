@@ -190,6 +190,8 @@ choice! {
     OptimName {
         /// Adam.
         Adam = "adam",
+        /// Adam with weight decay apart from the gradient.
+        Adamw = "adamw",
         /// Adam with Nesterov momentum.
         Nadam = "nadam",
         /// Stochastic gradient descent.
@@ -201,12 +203,16 @@ choice! {
     Schedule {
         /// Not at all.
         Constant = "constant",
-        /// lr / (1 + decay * step).
+        /// lr / (1 + decay * step), as Keras means its decay.
         InverseDecay = "inverse_decay",
-        /// Straight down to 0.
+        /// Times step_factor every step_epochs epochs.
+        Step = "step",
+        /// Straight down to least_lr.
         Linear = "linear",
-        /// Half a cosine down to 0.
+        /// Half a cosine down to least_lr.
         Cosine = "cosine",
+        /// Times plateau_factor whenever validation no longer gets better.
+        Plateau = "plateau",
     }
 }
 choice! {
