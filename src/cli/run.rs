@@ -12,7 +12,7 @@ use crate::{
     graph::{Graph, Shape, Weights},
     infer::Predictor,
     metrics::{Summary, Values},
-    train::{self, RunOptions, Setup, config::Config},
+    train::{self, Evaluation, RunOptions, Setup, config::Config},
 };
 
 #[derive(Debug, Args)]
@@ -140,7 +140,9 @@ pub fn eval(context: &Arc<Context>, args: &EvalArgs) -> Result<u8> {
     }
     let mixed = args.precision == Precision::Mixed;
     let predictor = Predictor::new(&setup.model, &weights, setup.size).mixed(mixed);
-    let (summary, _) = train::evaluate(predictor, &setup, &*data.dataset, items, &config, 0)?;
+    let (config, setup, dataset) = (&config, &setup, &*data.dataset);
+    let evaluation = Evaluation { config, setup, dataset, shown: 0, thorough: true };
+    let (summary, _) = evaluation.of(predictor, items)?;
     if args.json {
         super::print_json(&summary)?;
     } else {
@@ -182,6 +184,16 @@ fn print_scores(summary: &Summary) {
     };
     for (name, s) in [("pooled", &summary.pooled), ("mean of pictures", &summary.per_image_mean)] {
         line(name, &s.macro_foreground, s.accuracy);
+    }
+    let pooled = &summary.pooled;
+    say!("kappa {}  balanced accuracy {}", show(pooled.kappa), show(pooled.balanced_accuracy));
+    say!(
+        "area under the ROC curve {} (of the masks, auc_binary, it is the balanced accuracy)",
+        show(summary.auc)
+    );
+    if let Some(s) = &summary.surface {
+        let (hausdorff, hd95) = (show(s.hausdorff), show(s.hd95));
+        say!("Hausdorff distance {hausdorff}, 95 % {hd95} (or, pooled, {}) pixels", show(s.hd95_pooled));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Counting pixels by true and predicted class.
 
-use super::scores::{ClassScores, Scores, Values};
+use super::scores::{ClassScores, Empty, Scores, Values};
 use crate::{Error, Result};
 
 /// Pixels counted by true and predicted class. Class 0 is the background; a binary mask has two classes.
@@ -97,24 +97,30 @@ impl Confusion {
     }
 
     /// Every score of these counts. What a division by zero would give is `None`: Dice and IoU of a class
-    /// that is neither in the truth nor in the prediction, recall of one absent from the truth, and so on.
-    pub fn scores(&self) -> Scores {
+    /// that is neither in the truth nor in the prediction, recall of one absent from the truth, and so on; unless
+    /// `empty` says what it is instead. The balanced accuracy needs every class in the truth either way.
+    pub fn scores(&self, empty: Empty) -> Scores {
         let cells: Vec<Cells> = (0..self.classes).map(|class| self.cells(class)).collect();
         let classes: Vec<ClassScores> = cells
             .iter()
             .enumerate()
-            .map(|(class, cells)| ClassScores { class, pixels: cells.tp + cells.fn_, values: cells.values() })
+            .map(|(class, cells)| ClassScores {
+                class,
+                pixels: cells.tp + cells.fn_,
+                values: cells.values(empty),
+            })
             .collect();
         let foreground = usize::from(self.classes > 1);
         let each: Vec<Values> = classes.iter().map(|class| class.values).collect();
+        let recalls = cells.iter().map(|cells| cells.values(Empty::Skip).recall);
         Scores {
             accuracy: ratio(self.agreeing(), self.total()),
-            balanced_accuracy: mean_of_all(each.iter().map(|values| values.recall)),
-            kappa: self.kappa(),
+            balanced_accuracy: mean_of_all(recalls),
+            kappa: self.kappa().or((empty == Empty::Fill && self.total() > 0).then_some(1.0)),
             macro_foreground: Values::mean(&each[foreground..]),
             macro_all: Values::mean(&each),
-            micro_foreground: sum(&cells[foreground..]).values(),
-            micro_all: sum(&cells).values(),
+            micro_foreground: sum(&cells[foreground..]).values(empty),
+            micro_all: sum(&cells).values(empty),
             classes,
         }
     }
@@ -146,14 +152,19 @@ impl Confusion {
 }
 
 impl Cells {
-    fn values(&self) -> Values {
+    fn values(&self, empty: Empty) -> Values {
         let Self { tp, fp, fn_, tn } = *self;
+        // Where nothing was there to be found, or to be left out, it is right to have found or left out nothing.
+        let filled = |part: u64, whole: u64, missed: u64| {
+            let right = if missed == 0 { 1.0 } else { 0.0 };
+            ratio(part, whole).or((empty == Empty::Fill).then_some(right))
+        };
         Values {
-            dice: ratio(2 * tp, 2 * tp + fp + fn_),
-            iou: ratio(tp, tp + fp + fn_),
-            precision: ratio(tp, tp + fp),
-            recall: ratio(tp, tp + fn_),
-            specificity: ratio(tn, tn + fp),
+            dice: filled(2 * tp, 2 * tp + fp + fn_, 0),
+            iou: filled(tp, tp + fp + fn_, 0),
+            precision: filled(tp, tp + fp, fn_),
+            recall: filled(tp, tp + fn_, fp),
+            specificity: filled(tn, tn + fp, fn_),
             accuracy: ratio(tp + tn, tp + fp + fn_ + tn),
         }
     }
@@ -191,7 +202,7 @@ mod tests {
         // tp 3, fp 1, fn 2, tn 4.
         let truth = [1, 1, 1, 1, 1, 0, 0, 0, 0, 0];
         let predicted = [1, 1, 1, 0, 0, 1, 0, 0, 0, 0];
-        let scores = Confusion::of(2, &predicted, &truth).unwrap().scores();
+        let scores = Confusion::of(2, &predicted, &truth).unwrap().scores(Empty::Skip);
         let one = &scores.classes[1];
         assert_eq!((one.class, one.pixels), (1, 5));
         near(one.values.dice, 6.0 / 9.0);
@@ -214,7 +225,7 @@ mod tests {
         let predicted = [0, 0, 0, 0, 1, 1, 1, 2, 0, 2];
         let confusion = Confusion::of(3, &predicted, &truth).unwrap();
         assert_eq!(confusion.counts(), [4, 1, 0, 0, 2, 1, 1, 0, 1]);
-        let scores = confusion.scores();
+        let scores = confusion.scores(Empty::Skip);
         near(scores.macro_all.iou, (4.0 / 6.0 + 2.0 / 4.0 + 1.0 / 3.0) / 3.0);
         near(scores.macro_foreground.iou, (2.0 / 4.0 + 1.0 / 3.0) / 2.0);
         near(scores.micro_all.iou, 7.0 / 13.0);
@@ -225,19 +236,20 @@ mod tests {
 
     #[test]
     fn what_cannot_be_divided_is_undefined() {
-        let empty = Confusion::of(2, &[0; 4], &[0; 4]).unwrap().scores();
+        let empty = Confusion::of(2, &[0; 4], &[0; 4]).unwrap().scores(Empty::Skip);
         let one = empty.classes[1].values;
         assert_eq!((one.dice, one.iou, one.precision, one.recall), (None, None, None, None));
         near(one.specificity, 1.0);
         near(empty.accuracy, 1.0);
         assert_eq!((empty.kappa, empty.balanced_accuracy), (None, None));
-        let false_alarm = Confusion::of(2, &[1, 0, 0, 0], &[0; 4]).unwrap().scores().classes[1].values;
+        let false_alarm =
+            Confusion::of(2, &[1, 0, 0, 0], &[0; 4]).unwrap().scores(Empty::Skip).classes[1].values;
         near(false_alarm.dice, 0.0);
         near(false_alarm.precision, 0.0);
         assert_eq!(false_alarm.recall, None);
-        let nothing = Confusion::new(2).scores();
+        let nothing = Confusion::new(2).scores(Empty::Skip);
         assert_eq!((nothing.accuracy, nothing.kappa), (None, None));
-        assert!(Confusion::new(0).scores().classes.is_empty());
+        assert!(Confusion::new(0).scores(Empty::Skip).classes.is_empty());
     }
 
     #[test]

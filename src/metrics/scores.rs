@@ -2,8 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Confusion;
+use super::{Confusion, SurfaceDistance};
 use crate::Result;
+
+/// What a score is where its formula divides nothing by nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Empty {
+    /// Undefined: it is left out of means, and counted.
+    #[default]
+    Skip,
+    /// 1 where prediction and truth agree that there is nothing, else 0.
+    Fill,
+}
 
 /// The scores of one class against the rest, or an average of such; all in 0..=1, `None` where undefined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -88,26 +98,62 @@ pub struct Summary {
     pub per_image_mean: Scores,
     /// How many images there are.
     pub images: usize,
-    /// By class, how many images each mean leaves out.
+    /// By class, for how many images a score divides nothing by nothing.
     pub undefined: Vec<Undefined>,
+    /// Area under the ROC curve of all pixels' probabilities, where they were looked at. Of the thresholded masks it
+    /// is [`Scores::balanced_accuracy`].
+    pub auc: Option<f64>,
+    /// Distances of surfaces, where they were measured.
+    pub surface: Option<SurfaceSummary>,
 }
 
-/// Sums up the counts of `images`, one [`Confusion`] each, over `classes` classes.
+/// Mean distances between the surfaces of truth and prediction, over the images and foreground classes for which
+/// they are defined; pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SurfaceSummary {
+    /// Hausdorff distance.
+    pub hausdorff: Option<f64>,
+    /// The larger of the 95th percentiles of the distances from either side.
+    pub hd95: Option<f64>,
+    /// The 95th percentile of the distances from both sides.
+    pub hd95_pooled: Option<f64>,
+    /// Masks that are empty in one of truth and prediction alone, and so not part of the means.
+    pub undefined: usize,
+}
+
+impl SurfaceSummary {
+    /// Sums up distances; those of two empty masks are zero, none stands for one empty mask.
+    pub fn of(each: &[Option<SurfaceDistance>]) -> Self {
+        let over = |of: fn(&SurfaceDistance) -> f64| mean(each.iter().map(|d| d.as_ref().map(of)));
+        Self {
+            hausdorff: over(|d| d.hausdorff),
+            hd95: over(|d| d.hd95),
+            hd95_pooled: over(|d| d.hd95_pooled),
+            undefined: each.iter().filter(|d| d.is_none()).count(),
+        }
+    }
+}
+
+/// Sums up the counts of `images`, one [`Confusion`] each, over `classes` classes; `empty` says what a score that
+/// divides nothing by nothing is. What is undefined is counted either way.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) if an image was counted over another number of classes.
-pub fn summarise(classes: usize, images: &[Confusion]) -> Result<Summary> {
+pub fn summarise(classes: usize, images: &[Confusion], empty: Empty) -> Result<Summary> {
     let mut pooled = Confusion::new(classes);
     for image in images {
         pooled.merge(image)?;
     }
-    let each: Vec<Scores> = images.iter().map(Confusion::scores).collect();
-    let pooled = pooled.scores();
+    let each = |empty: Empty| images.iter().map(|image| image.scores(empty)).collect::<Vec<_>>();
+    let pooled = pooled.scores(empty);
+    let undefined_in = each(Empty::Skip);
     Ok(Summary {
-        per_image_mean: mean_scores(&each, &pooled),
-        undefined: (0..classes).map(|class| undefined(class, &each)).collect(),
+        per_image_mean: mean_scores(&each(empty), &pooled),
+        undefined: (0..classes).map(|class| undefined(class, &undefined_in)).collect(),
         images: images.len(),
         pooled,
+        auc: None,
+        surface: None,
     })
 }
 
@@ -183,7 +229,7 @@ mod tests {
 
     #[test]
     fn pooled_and_mean_differ_and_undefined_images_are_counted() {
-        let summary = summarise(2, &images()).unwrap();
+        let summary = summarise(2, &images(), Empty::Skip).unwrap();
         assert_eq!(summary.images, 3);
         assert_eq!(summary.pooled.classes[1].values.dice, Some(10.0 / 12.0));
         let mean = summary.per_image_mean.classes[1];
@@ -197,7 +243,7 @@ mod tests {
 
     #[test]
     fn json_round_trip_keeps_undefined_as_null() {
-        let summary = summarise(2, &images()[2..]).unwrap();
+        let summary = summarise(2, &images()[2..], Empty::Skip).unwrap();
         let json = serde_json::to_value(&summary).unwrap();
         assert!(json["pooled"]["classes"][1]["dice"].is_null());
         assert_eq!(json["pooled"]["classes"][1]["pixels"], 0);
@@ -206,8 +252,8 @@ mod tests {
 
     #[test]
     fn no_image_is_all_undefined_and_wrong_classes_are_refused() {
-        let summary = summarise(3, &[]).unwrap();
+        let summary = summarise(3, &[], Empty::Skip).unwrap();
         assert_eq!((summary.images, summary.pooled.accuracy, summary.undefined.len()), (0, None, 3));
-        assert!(summarise(3, &images()).is_err());
+        assert!(summarise(3, &images(), Empty::Skip).is_err());
     }
 }

@@ -81,7 +81,7 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Confusion, Phase, summarise};
+    use crate::metrics::{Confusion, Empty, Phase, summarise};
     use serde_json::json;
 
     /// A disc as truth, a shifted disc as prediction, and a noisy picture of the disc.
@@ -101,7 +101,7 @@ mod tests {
         let picture = (0..side * side * 3)
             .map(|i| 0.15 + 0.2 * f32::from(truth[i / 3]) + 0.1 * (i % 3) as f32 + noise(i))
             .collect();
-        let dice = Confusion::of(3, &prediction, &truth).unwrap().scores().macro_foreground.dice;
+        let dice = Confusion::of(3, &prediction, &truth).unwrap().scores(Empty::Skip).macro_foreground.dice;
         PictureRow { id: id.into(), width: side, height: side, channels: 3, picture, truth, prediction, dice }
     }
 
@@ -138,7 +138,7 @@ mod tests {
                 ("Memory, training".into(), "2.1 GiB".into()),
             ],
             history,
-            scores: serde_json::to_value(summarise(3, &counted).unwrap()).unwrap(),
+            scores: serde_json::to_value(summarise(3, &counted, Empty::Skip).unwrap()).unwrap(),
             pictures,
         }
     }

@@ -15,8 +15,8 @@ use serde::Serialize;
 pub use losses::Losses;
 pub use sections::{DataConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig};
 pub use values::{
-    ClassReduction, DataKind, Fit, GateAct, Init, LossName, LossScope, MaskCoding, ModelName, Normalise,
-    OptimName, Partial, Precision, Schedule, Size,
+    ClassReduction, DataKind, EmptyMasks, Fit, GateAct, Init, LossName, LossScope, MaskCoding, ModelName,
+    Normalise, OptimName, Partial, Precision, Schedule, Size,
 };
 
 use crate::{Error, Result};

@@ -4,6 +4,8 @@
 mod checkpoint;
 #[cfg(feature = "cli")]
 pub mod config;
+#[cfg(feature = "cli")]
+mod evaluate;
 mod loss_log;
 #[cfg(feature = "cli")]
 mod run;
@@ -16,7 +18,9 @@ mod trainer;
 #[cfg(feature = "cli")]
 pub use checkpoint::{Progress, load_weights, weight_map};
 #[cfg(feature = "cli")]
-pub use run::{Outcome, RunOptions, evaluate, run, write_report};
+pub use evaluate::{Evaluation, write_report};
+#[cfg(feature = "cli")]
+pub use run::{Outcome, RunOptions, run};
 #[cfg(feature = "cli")]
 pub use setup::{Data, Setup, written_coding};
 pub use trainer::{Sparing, Trainer, TrainingGraph, one_hot, training_graph};

@@ -11,17 +11,22 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::{Data, Progress, Setup, Trainer, checkpoint, config::Config, runlog::RunLog, setup};
+use super::{
+    Data, Evaluation, Progress, Setup, Trainer, checkpoint,
+    config::Config,
+    evaluate::{headline, write_report},
+    runlog::RunLog,
+    setup,
+};
 use crate::{
     Error, Result,
-    data::{Dataset, Fit, Loader},
+    data::{Fit, Loader},
     gpu::Context,
     graph::{Plan, Shape},
-    infer::{Predictor, Whole, predictor},
+    infer::{Predictor, predictor},
     io::atomic::{remove_leftovers, write_atomic},
-    metrics::{Confusion, Phase, Row, Summary, summarise},
+    metrics::{Phase, Row, Summary},
     optim::{PlateauSpec, ScalingState, Warmup},
-    report::{PictureRow, Report},
 };
 
 /// Steps between two looks at the losses; the device runs ahead meanwhile.
@@ -301,7 +306,8 @@ impl Run<'_> {
         let over = step >= self.steps || epoch + 1 >= self.config.train.epochs as u64;
         let due = (epoch + 1).is_multiple_of(self.config.train.eval_every.max(1) as u64);
         let validate = !self.data.split.val.is_empty() && (due || over);
-        let summary = validate.then(|| self.scores(&self.data.split.val)).transpose()?;
+        let evaluated = || self.evaluation().of(self.predictor(), &self.data.split.val);
+        let summary = validate.then(evaluated).transpose()?;
         self.progress = Progress { epoch: epoch + 1, batch: 0, losses: (0.0, 0), ..self.progress.clone() };
         if let Some((summary, _)) = summary {
             let value = headline(&summary);
@@ -362,12 +368,13 @@ impl Run<'_> {
         )
     }
 
-    fn scores(&self, items: &[usize]) -> Result<(Summary, Vec<PictureRow>)> {
-        evaluate(self.predictor(), &self.setup, &*self.data.dataset, items, self.config, 0)
-    }
-
     fn predictor(&self) -> Predictor {
         Predictor::new(&self.setup.model, self.trainer.weights(), self.setup.size)
+    }
+
+    fn evaluation(&self) -> Evaluation<'_> {
+        let (dataset, shown, thorough) = (&*self.data.dataset, 0, false);
+        Evaluation { config: self.config, setup: &self.setup, dataset, shown, thorough }
     }
 
     fn finish(mut self, context: &Context, began: Instant) -> Result<Outcome> {
@@ -378,8 +385,8 @@ impl Run<'_> {
         }
         let items = [&self.data.split.test, &self.data.split.val, &self.data.split.train];
         let items = items.into_iter().find(|s| !s.is_empty()).cloned().unwrap_or_default();
-        let (scores, pictures) =
-            evaluate(self.predictor(), &self.setup, &*self.data.dataset, &items, self.config, SHOWN)?;
+        let evaluation = Evaluation { shown: SHOWN, thorough: true, ..self.evaluation() };
+        let (scores, pictures) = evaluation.of(self.predictor(), &items)?;
         let seconds = began.elapsed().as_secs_f64();
         let outcome = Outcome { steps: self.progress.step, best: self.progress.best, scores, seconds };
         let json = serde_json::to_vec_pretty(&outcome).map_err(|e| Error::Check(format!("scores: {e}")))?;
@@ -400,78 +407,5 @@ impl Run<'_> {
         ];
         write_report(context, self.config, model, &outcome.scores, pictures)?;
         Ok(outcome)
-    }
-}
-
-/// The one number that names the best checkpoint: Dice of the foreground classes, all pictures pooled.
-fn headline(summary: &Summary) -> Option<f64> {
-    summary.pooled.macro_foreground.dice
-}
-
-/// Predicts `items` whole and compares with their masks; returns the scores and the first `shown` pictures.
-///
-/// # Errors
-/// What data or device raise.
-pub fn evaluate(
-    predictor: Predictor,
-    setup: &Setup,
-    dataset: &dyn Dataset,
-    items: &[usize],
-    config: &Config,
-    shown: usize,
-) -> Result<(Summary, Vec<PictureRow>)> {
-    let mut whole = Whole::new(predictor, setup.fit, setup.normalise.clone(), config.train.batch);
-    let classes = setup.model.out_channels.max(2);
-    let (mut confusions, mut pictures) = (Vec::new(), Vec::new());
-    for &item in items {
-        let sample = dataset.load(item)?;
-        let mask = whole.predict(&sample.picture)?.mask(config.train.threshold as f32);
-        let confusion = Confusion::of(classes, &mask.data, &sample.mask.data)?;
-        if pictures.len() < shown {
-            pictures.push(PictureRow {
-                id: sample.id,
-                width: sample.picture.width,
-                height: sample.picture.height,
-                channels: sample.picture.channels,
-                picture: sample.picture.data,
-                truth: sample.mask.data,
-                prediction: mask.data,
-                dice: confusion.scores().macro_foreground.dice,
-            });
-        }
-        confusions.push(confusion);
-    }
-    Ok((summarise(classes, &confusions)?, pictures))
-}
-
-/// Writes `report.html` of a run folder.
-///
-/// # Errors
-/// [`Error::Io`] if it cannot be written.
-pub fn write_report(
-    context: &Context,
-    config: &Config,
-    model: Vec<(String, String)>,
-    scores: &Summary,
-    pictures: Vec<PictureRow>,
-) -> Result<()> {
-    let folder = &config.train.out;
-    let info = &context.info;
-    let report = Report {
-        title: format!("{} on {}", config.model.name.name(), data_name(config)),
-        config_toml: config.to_toml()?,
-        hardware: format!("{} ({:?}, {} {})", info.name, info.backend, info.driver, info.driver_info),
-        model,
-        history: RunLog::read(folder)?,
-        scores: serde_json::to_value(scores).map_err(|e| Error::Check(format!("scores: {e}")))?,
-        pictures,
-    };
-    report.write(folder.join("report.html"))
-}
-
-fn data_name(config: &Config) -> String {
-    match config.data.root.file_name() {
-        Some(name) => name.to_string_lossy().into_owned(),
-        None => "generated shapes".into(),
     }
 }

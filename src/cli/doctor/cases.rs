@@ -32,6 +32,9 @@ pub struct Case {
     pub out: Vec<String>,
     #[serde(default)]
     pub grad: Vec<String>,
+    /// Numbers that stand in the case itself, those of metrics.
+    #[serde(default)]
+    pub expected: Map<String, Value>,
     #[serde(default)]
     rtol: f64,
     #[serde(default)]
@@ -117,11 +120,12 @@ pub struct Judge<'a> {
     pub case: &'a Case,
     worst: Option<Worst>,
     compared: usize,
+    missing: Vec<String>,
 }
 
 impl<'a> Judge<'a> {
     pub fn new(file: &'a CaseFile, case: &'a Case) -> Self {
-        Self { file, case, worst: None, compared: 0 }
+        Self { file, case, worst: None, compared: 0, missing: Vec::new() }
     }
 
     fn tolerance(&self, name: &str) -> Tolerance {
@@ -137,15 +141,7 @@ impl<'a> Judge<'a> {
     pub fn compare(&mut self, name: &str, got: &[f32]) -> Result<()> {
         let want: Vec<f64> = self.file.tensor(self.case, name)?.data.iter().map(|v| f64::from(*v)).collect();
         let got: Vec<f64> = got.iter().map(|v| f64::from(*v)).collect();
-        let tolerance = self.tolerance(name);
-        let Distance { max_abs, ratio } = Distance::between(&got, &want, tolerance);
-        self.compared += 1;
-        if self.worst.as_ref().is_none_or(|w| ratio > w.ratio) {
-            let Tolerance { rtol, atol } = tolerance;
-            // JSON has no infinity.
-            let (max_abs, ratio) = (max_abs.min(f64::MAX), ratio.min(f64::MAX));
-            self.worst = Some(Worst { tensor: name.into(), max_abs, ratio, rtol, atol });
-        }
+        self.judge(name, &got, &want);
         Ok(())
     }
 
@@ -162,8 +158,56 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Compares with the case's own expected numbers; what else `made` holds is not looked at.
+    pub fn expect(&mut self, made: &Map<String, Value>) {
+        for (name, want) in &self.case.expected {
+            match made.get(name) {
+                Some(got) => self.compare_value(name, got, want),
+                None => self.missing.push(name.clone()),
+            }
+        }
+    }
+
+    /// Numbers by the case's tolerance, and all else, undefined ones too, by equality.
+    fn compare_value(&mut self, name: &str, got: &Value, want: &Value) {
+        match (got, want) {
+            (Value::Object(got), Value::Object(want)) if got.keys().eq(want.keys()) => {
+                want.iter()
+                    .for_each(|(key, want)| self.compare_value(&format!("{name}.{key}"), &got[key], want));
+            }
+            (Value::Array(got), Value::Array(want)) if got.len() == want.len() => {
+                got.iter().zip(want).for_each(|(got, want)| self.compare_value(name, got, want));
+            }
+            (Value::Number(got), Value::Number(want)) => {
+                let numbers = [got, want].map(|v| v.as_f64().unwrap_or(f64::NAN));
+                self.judge(name, &numbers[..1], &numbers[1..]);
+            }
+            (got, want) if got == want => self.compared += 1,
+            (got, want) => self.missing.push(format!("{name} is {got}, should be {want};")),
+        }
+    }
+
+    fn judge(&mut self, name: &str, got: &[f64], want: &[f64]) {
+        let tolerance = self.tolerance(name);
+        let Distance { max_abs, ratio } = Distance::between(got, want, tolerance);
+        self.compared += 1;
+        if self.worst.as_ref().is_none_or(|w| ratio > w.ratio) {
+            let Tolerance { rtol, atol } = tolerance;
+            // JSON has no infinity.
+            let (max_abs, ratio) = (max_abs.min(f64::MAX), ratio.min(f64::MAX));
+            self.worst = Some(Worst { tensor: name.into(), max_abs, ratio, rtol, atol });
+        }
+    }
+
     /// True if everything that the case expects was compared and near enough.
     pub fn verdict(self) -> (bool, Option<Worst>, String) {
+        if !self.missing.is_empty() {
+            return (false, self.worst, format!("expected, but not so: {}", self.missing.join(" ")));
+        }
+        if !self.case.expected.is_empty() && self.compared > 0 {
+            let ok = self.worst.as_ref().is_none_or(|w| w.ratio <= 1.0);
+            return (ok, self.worst, String::new());
+        }
         let expected = self.case.out.len() + self.case.grad.len();
         if self.compared != expected || expected == 0 {
             let reason = format!("{} of {expected} expected tensors were compared", self.compared);

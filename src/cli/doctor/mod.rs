@@ -2,6 +2,7 @@
 
 mod cases;
 mod graphs;
+mod metrics;
 mod models;
 mod ops;
 mod training;
@@ -180,6 +181,7 @@ fn judge(context: &Arc<Context>, file: &CaseFile, case: &Case) -> Verdict {
         "model" => models::run(context, file, case, &mut judge),
         "loss" => training::loss(context, file, case, &mut judge),
         "optim" => training::optim(context, file, case, &mut judge),
+        "metric" => metrics::run(file, case, &mut judge),
         _ => None,
     };
     let (ok, worst, reason) = match ran {

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::Key;
 use super::values::{
-    ClassReduction, DataKind, Fit, GateAct, Init, Kind, LossName, LossScope, MaskCoding, ModelName,
-    Normalise, OptimName, Partial, Precision, Schedule, Size, as_toml, take,
+    ClassReduction, DataKind, EmptyMasks, Fit, GateAct, Init, Kind, LossName, LossScope, MaskCoding,
+    ModelName, Normalise, OptimName, Partial, Precision, Schedule, Size, as_toml, take,
 };
 
 /// Declares a section: a struct with a default, and what reading and explaining need.
@@ -249,6 +249,9 @@ section! {
         patience: usize = 0;
         /// Probability from which a pixel is taken for class 1, where model.classes is 1.
         threshold: f64 = 0.5;
+        /// What a score is where its formula divides nothing by nothing, as Dice where truth and prediction are
+        /// empty: skip, undefined and left out of means; or fill, 1 where both agree that there is nothing, else 0.
+        empty_masks: EmptyMasks = EmptyMasks::Skip;
         /// The run folder: resolved config, logs, checkpoints, report.
         out: PathBuf = PathBuf::from("run");
         /// Steps from one checkpoint to the next; 0: only after each validation.

@@ -225,6 +225,15 @@ choice! {
     }
 }
 choice! {
+    /// What a score is where its formula divides nothing by nothing, as Dice where truth and prediction are empty.
+    EmptyMasks {
+        /// Undefined: left out of means, and counted.
+        Skip = "skip",
+        /// 1 where truth and prediction agree that there is nothing, else 0.
+        Fill = "fill",
+    }
+}
+choice! {
     /// The last batch of an epoch, if it is not full.
     Partial {
         /// Left out.
