@@ -13,7 +13,7 @@ use indicatif::ProgressBar;
 use super::{Precision, run::trained, say};
 use crate::{
     Error, Result,
-    data::{Picture, list_pictures},
+    data::{Picture, list_nested_pictures, list_pictures},
     gpu::Context,
     infer::{Predictor, Whole},
     train::{Setup, config::Config, written_coding},
@@ -23,7 +23,7 @@ use crate::{
 pub struct PredictArgs {
     /// Run folder, or config file (then with --weights).
     config: PathBuf,
-    /// Pictures, or folders of pictures.
+    /// Pictures, folders of pictures, or folders of folders <id>/images.
     #[arg(required = true)]
     inputs: Vec<PathBuf>,
     /// Folder for the masks, `<name>.png`.
@@ -91,9 +91,13 @@ fn gather(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for input in inputs {
         if input.is_dir() {
-            let found = list_pictures(input)?;
+            let mut found = list_pictures(input)?;
             if found.is_empty() {
-                return Err(Error::data(input, "holds no .png, .jpg, .jpeg, .tif or .tiff"));
+                found = list_nested_pictures(input)?;
+            }
+            if found.is_empty() {
+                let message = "holds no .png, .jpg, .jpeg, .tif or .tiff, nor folders <id>/images of such";
+                return Err(Error::data(input, message));
             }
             all.extend(found);
         } else {

@@ -12,8 +12,8 @@ use super::{
 use crate::{
     Error, Result,
     data::{
-        Dataset, Fit, FolderDataset, FolderOptions, Loader, LoaderOptions, MaskCoding, Normalise, Partial,
-        ShapesDataset, ShapesOptions, Split,
+        Dataset, Fit, FolderDataset, FolderOptions, Loader, LoaderOptions, MaskCoding, Normalise,
+        ObjectsDataset, Partial, ShapesDataset, ShapesOptions, Split,
     },
     loss::{ClassReduction, Link, LossOptions, LossSpec, Scope},
     models::{Model, Network},
@@ -147,12 +147,22 @@ fn open_data(config: &Config) -> Result<Data> {
             let options = ShapesOptions { size, classes, channels, count, seed: config.train.seed };
             Arc::new(ShapesDataset::new(options)?)
         }
+        DataKind::Folder | DataKind::Objects if data.root.as_os_str().is_empty() => {
+            return Err(Error::Config(
+                "data.root names no folder; set it to the one that holds the pictures".into(),
+            ));
+        }
+        DataKind::Objects if classes > 2 => {
+            return Err(Error::Config(
+                "data.kind = \"objects\" knows no classes; model.classes must be 1 or 2".into(),
+            ));
+        }
+        DataKind::Objects => {
+            let objects = ObjectsDataset::open(&data.root, data.channels)?;
+            warnings.extend(objects.warnings.iter().cloned());
+            Arc::new(objects)
+        }
         DataKind::Folder => {
-            if data.root.as_os_str().is_empty() {
-                return Err(Error::Config(
-                    "data.root names no folder; set it to the one that holds the pictures".into(),
-                ));
-            }
             let options = FolderOptions {
                 images: data.images.clone(),
                 masks: data.masks.clone(),

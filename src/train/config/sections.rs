@@ -93,9 +93,11 @@ section! {
 section! {
     /// Pictures and masks.
     DataConfig = "data" {
-        /// Where pictures come from: a folder, or drawn on the fly (irregular polygons and circles).
+        /// Where pictures come from: a folder of pictures and one of masks; objects, a folder for each picture with a
+        /// mask file for each object, as <id>/images/<name>.png and <id>/masks/*.png (the layout of Kaggle's Data
+        /// Science Bowl 2018); or shapes, drawn on the fly (irregular polygons and circles).
         kind: DataKind = DataKind::Folder;
-        /// The folder that holds pictures and masks, from the working folder; needed for kind "folder".
+        /// The folder that holds pictures and masks, from the working folder; needed for kinds "folder" and "objects".
         root: PathBuf = PathBuf::new();
         /// Folder of the pictures below root.
         images: PathBuf = PathBuf::from("images");

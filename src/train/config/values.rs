@@ -116,6 +116,8 @@ choice! {
     DataKind {
         /// Files in a folder.
         Folder = "folder",
+        /// A folder for each picture, with a mask file for each object.
+        Objects = "objects",
         /// Drawn shapes.
         Shapes = "shapes",
     }
