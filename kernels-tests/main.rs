@@ -14,6 +14,7 @@ mod batch_norm;
 mod batch_norm_apply;
 mod batch_norm_grad;
 mod binary;
+mod blur;
 mod broadcast;
 mod concat;
 mod conv2d;
@@ -23,6 +24,7 @@ mod dropout;
 mod linear;
 mod loss;
 mod matmul;
+mod noise;
 mod optim;
 mod pool;
 mod pool_grad;
@@ -34,6 +36,7 @@ mod samples;
 mod slice;
 mod softmax;
 mod structure;
+mod warp;
 
 /// One device for all tests: own limits and trusted shaders.
 pub fn context() -> &'static Arc<Context> {

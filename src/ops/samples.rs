@@ -2,11 +2,11 @@
 //! device. The tests under `kernels-tests/` try many more.
 
 use super::{
-    Act, Activation, BatchNorm, BatchNormApply, BatchNormGrad, Binary, BinaryKind, Broadcast, Concat, Conv2d,
-    Conv2dWeightGrad, ConvTranspose2d, Dropout, FixedNorm, Geometry, Join, Keep, Linear, MatMul, Pool,
-    PoolGrad, Reduce, Resize, ResizeGrad, Slice, Softmax, WORDS, check::Sample,
+    Act, Activation, BatchNorm, BatchNormApply, BatchNormGrad, Binary, BinaryKind, Blur, Broadcast, Concat,
+    Conv2d, Conv2dWeightGrad, ConvTranspose2d, Dropout, FixedNorm, Geometry, Join, Keep, Linear, MatMul,
+    Noise, Pool, PoolGrad, Reduce, Resize, ResizeGrad, Slice, Softmax, WORDS, Warp, check::Sample,
 };
-use crate::graph::{Operator, Shape};
+use crate::graph::{Array, Operator, Shape};
 
 /// Two to seven samples of every operator, in the order of their names.
 pub fn samples() -> Vec<Sample> {
@@ -16,6 +16,7 @@ pub fn samples() -> Vec<Sample> {
         batch_norm_apply(),
         batch_norm_grad(),
         binary(),
+        blur(),
         broadcast(),
         concat(),
         conv2ds(),
@@ -24,6 +25,7 @@ pub fn samples() -> Vec<Sample> {
         dropout(),
         linear(),
         matmul(),
+        noise(),
         pool(),
         pool_grad(),
         reduce(),
@@ -31,6 +33,7 @@ pub fn samples() -> Vec<Sample> {
         resize_grad(),
         slice(),
         softmax(),
+        warp(),
     ]
     .concat()
 }
@@ -155,6 +158,52 @@ fn binary() -> Vec<Sample> {
         of(BinaryKind::Mul, Shape::channels(13)),
         of(BinaryKind::Add, Shape::SCALAR),
     ]
+}
+
+fn blur() -> Vec<Sample> {
+    let of = |sigma: f32, across: bool, x: Shape| {
+        Sample::new(format!("{sigma} {across} {x}"), Blur { sigma, across, scale: 1.5 }, &[x]).forward_only()
+    };
+    vec![
+        of(1.2, true, ODD),
+        of(0.4, false, ODD),
+        of(4.0, true, Shape::new(2, 3, 40, 2)),
+        of(2.0, false, TINY),
+    ]
+}
+
+fn noise() -> Vec<Sample> {
+    let of = |shape: Shape, salt: u32| {
+        let sample = Sample::new(format!("{shape} {salt}"), Noise { shape, salt }, &[WORDS]);
+        sample.constants(&[0]).forward_only()
+    };
+    vec![of(ODD, 0), of(Shape::new(2, 9, 4, 2), 5), of(TINY, 1)]
+}
+
+/// Pictures that are turned, sheared, tilted, enlarged and moved, some of them far beyond their borders.
+fn warp() -> Vec<Sample> {
+    let of = |bent: bool, classes: usize, x: Shape| {
+        let moves = Shape::new(x.n, 1, 4, 4);
+        let mut shapes = vec![x, x.with_c(classes), moves, WORDS];
+        shapes.extend(bent.then_some(x.with_c(2)));
+        let label = format!("bent {bent}, {classes} classes, {x}");
+        let constants: Vec<usize> = (1..shapes.len()).collect();
+        let mut sample =
+            Sample::new(label, Warp { bent, salt: 3 }, &shapes).constants(&constants).forward_only();
+        let [h, w] = [x.h as f64, x.w as f64];
+        sample.inputs[2] = Array::from_fn(moves, |n, _, r, i| {
+            let n = n as f64 + 1.0;
+            let matrix = [
+                [0.71, -0.53 * n, 0.31 * w * n, 0.0],
+                [0.67, 0.79, -0.23 * h, 0.0],
+                [0.11 * n / w, -0.07 / h, 1.0, 0.0],
+                [1.0 + 0.1 * n, 0.2, 0.3, 0.37],
+            ];
+            f64::from(matrix[r][i] as f32)
+        });
+        sample
+    };
+    vec![of(false, 1, ODD), of(true, 5, Shape::new(2, 9, 11, 3)), of(true, 1, Shape::new(1, 1, 1, 1))]
 }
 
 fn broadcast() -> Vec<Sample> {
