@@ -10,7 +10,7 @@ use gyre::{
     loss::LossSpec,
     models::{Model, Network},
     ops::{Conv2d, Geometry, add},
-    train::{Sparing, training_graph},
+    train::{StepOptions, training_graph},
 };
 
 /// A convolution of one picture with its gradients, and its forward FLOPs.
@@ -38,7 +38,8 @@ fn convolution(
 
 fn training_step(context: &Arc<Context>, network: Network) -> Result<Session> {
     let model = Model { widths: vec![8, 16, 32, 64], ..Model::new(network, 1, 1) };
-    let graph = training_graph(&model, &LossSpec::bce(), Shape::new(4, 64, 64, 1), Sparing::default())?.graph;
+    let graph =
+        training_graph(&model, &LossSpec::bce(), Shape::new(4, 64, 64, 1), StepOptions::default())?.graph;
     let weights = Arc::new(Weights::new(context, &graph, 0)?);
     Session::new(Plan::new(&graph, context)?, &weights)
 }

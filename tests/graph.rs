@@ -12,7 +12,7 @@ use gyre::{
     infer::predictor,
     loss::LossSpec,
     models::{Model, Network},
-    train::{Sparing, training_graph},
+    train::{StepOptions, training_graph},
 };
 
 fn context() -> &'static Arc<Context> {
@@ -45,7 +45,7 @@ fn activations_and_sums_join_batch_norm_in_training() {
         &small(Network::R2UNet),
         &LossSpec::bce(),
         Shape::new(2, 16, 16, 1),
-        Sparing::default(),
+        StepOptions::default(),
     )
     .unwrap()
     .graph;
@@ -64,7 +64,7 @@ fn gradients_join_the_convolutions_that_make_them() {
         &small(Network::R2UNet),
         &LossSpec::bce(),
         Shape::new(2, 16, 16, 1),
-        Sparing::default(),
+        StepOptions::default(),
     )
     .unwrap()
     .graph;
@@ -139,10 +139,14 @@ fn lives(plan: &Plan) -> HashMap<usize, Vec<(usize, usize)>> {
 #[test]
 fn tensors_that_live_together_lie_apart() {
     for network in Network::ALL {
-        let graph =
-            training_graph(&small(network), &LossSpec::bce(), Shape::new(2, 16, 16, 1), Sparing::default())
-                .unwrap()
-                .graph;
+        let graph = training_graph(
+            &small(network),
+            &LossSpec::bce(),
+            Shape::new(2, 16, 16, 1),
+            StepOptions::default(),
+        )
+        .unwrap()
+        .graph;
         let plan = Plan::new(&graph, context()).unwrap();
         for mut lives in lives(&plan).into_values() {
             lives.sort_unstable();
@@ -154,7 +158,7 @@ fn tensors_that_live_together_lie_apart() {
 #[test]
 fn memory_stays_near_the_least_possible() {
     let model = Model { widths: vec![8, 16, 32, 64, 128], ..Model::new(Network::R2AttUNet, 1, 1) };
-    let graph = training_graph(&model, &LossSpec::bce(), Shape::new(4, 128, 128, 1), Sparing::default())
+    let graph = training_graph(&model, &LossSpec::bce(), Shape::new(4, 128, 128, 1), StepOptions::default())
         .unwrap()
         .graph;
     let plan = Plan::new(&graph, context()).unwrap();
@@ -164,7 +168,7 @@ fn memory_stays_near_the_least_possible() {
 }
 
 /// Loss and all gradients of a step on pictures of noise.
-fn step(model: &Model, how: Sparing) -> (Vec<f32>, u64) {
+fn step(model: &Model, how: StepOptions) -> (Vec<f32>, u64) {
     let x = Shape::new(2, 16, 24, 1);
     let t = training_graph(model, &LossSpec::bce(), x, how).unwrap();
     let weights = Arc::new(Weights::new(context(), &t.graph, 3).unwrap());
@@ -188,8 +192,8 @@ fn step(model: &Model, how: Sparing) -> (Vec<f32>, u64) {
 #[test]
 fn recomputing_spares_memory_and_changes_no_number() {
     for network in Network::ALL {
-        let [kept, again] =
-            [false, true].map(|recompute| step(&small(network), Sparing { recompute, ..Default::default() }));
+        let [kept, again] = [false, true]
+            .map(|recompute| step(&small(network), StepOptions { recompute, ..Default::default() }));
         assert!(kept.0.iter().all(|v| v.is_finite()) && kept.0 == again.0, "{}", network.name());
         assert!(10 * again.1 < 9 * kept.1, "{}: {} bytes of {}", network.name(), again.1, kept.1);
     }
@@ -198,9 +202,10 @@ fn recomputing_spares_memory_and_changes_no_number() {
 #[test]
 fn what_does_not_fit_is_refused_with_its_size() {
     let model = Model::new(Network::UNet, 1, 1);
-    let graph = training_graph(&model, &LossSpec::bce(), Shape::new(64, 1024, 1024, 1), Sparing::default())
-        .unwrap()
-        .graph;
+    let graph =
+        training_graph(&model, &LossSpec::bce(), Shape::new(64, 1024, 1024, 1), StepOptions::default())
+            .unwrap()
+            .graph;
     match Plan::new(&graph, context()) {
         Err(Error::OutOfMemory(message)) => assert!(message.contains("64x1024x1024x128"), "{message}"),
         other => panic!("{:?}", other.map(|p| p.summary().clone())),

@@ -14,7 +14,7 @@ use gyre::{
     loss::{LossOptions, LossSpec},
     models::{Model, Network},
     optim::{Adam, Method, NAdam, OptimSpec, Scaling, ScalingState, Sgd},
-    train::{Sparing, Trainer, one_hot, training_graph},
+    train::{StepOptions, Trainer, one_hot, training_graph},
 };
 
 const SIZE: usize = 32;
@@ -60,8 +60,8 @@ fn shapes(n: usize) -> (Vec<f32>, Vec<u8>) {
     )
 }
 
-fn sparing(mixed: bool) -> Sparing {
-    Sparing { mixed, ..Default::default() }
+fn sparing(mixed: bool) -> StepOptions {
+    StepOptions { mixed, ..Default::default() }
 }
 
 #[test]

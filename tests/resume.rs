@@ -109,6 +109,9 @@ fn so_with_padded_batches_in_parts_and_nadam() {
         "optim.name=nadam",
         "optim.clip_norm=1.0",
         "optim.schedule=cosine",
+        "augment.rotate=30",
+        "augment.elastic=2",
+        "augment.noise=0.1",
     ];
     survives_kills(&keys, 2);
 }

@@ -18,7 +18,7 @@ use gyre::{
         samples::{conv_transpose2d, conv2d, samples},
     },
     optim::{self, Adam, Method, NAdam, OptimSpec, Scaling, Sgd},
-    train::{Sparing, training_graph},
+    train::{Augmentation, StepOptions, training_graph},
 };
 use rayon::prelude::*;
 
@@ -137,7 +137,16 @@ fn programs() -> Vec<(String, Graph)> {
         for loss in losses.iter().take(if narrow { losses.len() } else { 1 }) {
             for mixed in [false, true] {
                 let name = format!("training of {model:?} with {loss:?}, mixed: {mixed}");
-                let training = training_graph(&model, loss, x, Sparing { mixed, recompute: mixed });
+                let training = training_graph(
+                    &model,
+                    loss,
+                    x,
+                    StepOptions {
+                        mixed,
+                        recompute: mixed,
+                        augment: mixed.then_some(Augmentation { bend: Some(2.0) }),
+                    },
+                );
                 all.push((name.clone(), training.unwrap_or_else(|e| panic!("{name}: {e}")).graph));
             }
         }

@@ -13,7 +13,7 @@ use crate::{
     loss::LossSpec,
     models::{Model, Network},
     optim::{Adam, Method, OptimSpec, Optimizer, Scaling},
-    train::{Sparing, training_graph},
+    train::{StepOptions, training_graph},
 };
 
 /// A model at a size.
@@ -79,7 +79,7 @@ impl WholeStep {
     /// What building it raises.
     pub fn graph(&self) -> Result<Graph> {
         if self.train {
-            let how = Sparing { mixed: self.mixed, recompute: false };
+            let how = StepOptions { mixed: self.mixed, ..StepOptions::default() };
             return training_graph(&self.model, &LossSpec::bce(), self.x, how).map(|t| t.graph);
         }
         let mut graph = predictor::graph(&self.model, self.x)?.0;

@@ -1,5 +1,6 @@
 //! The `gyre` command: parse, call, report.
 
+mod augment;
 mod bench;
 mod doctor;
 mod info;
@@ -46,6 +47,8 @@ enum Command {
     Tune(tune::TuneArgs),
     /// Explains every config key, or prints a resolved config.
     Config(run::ConfigArgs),
+    /// Shows what augmentation makes of training pictures.
+    Augment(augment::AugmentArgs),
     /// Trains a model.
     Train(run::TrainArgs),
     /// Scores a trained model on a part of its data.
@@ -106,6 +109,7 @@ pub fn main(cli: Cli) -> Result<u8> {
         Command::Bench(args) => bench::bench(context, &kernels, &args),
         Command::Tune(args) => tune::tune(&context()?, &args),
         Command::Config(args) => run::config(&args),
+        Command::Augment(args) => augment::augment(&context()?, &args),
         Command::Train(args) => run::train(&context()?, &kernels, &args),
         Command::Eval(args) => run::eval(&context()?, &args),
         Command::Predict(args) => predict::predict(&context()?, &args),

@@ -47,7 +47,7 @@ pub fn plan(context: &Arc<Context>, args: &PlanArgs) -> Result<u8> {
     let shape = Shape::new(n, setup.size[0], setup.size[1], setup.model.in_channels);
     let graph = match args.inference {
         true => predictor::graph(&setup.model, shape)?.0,
-        false => training_graph(&setup.model, &setup.loss, shape, setup.sparing)?.graph,
+        false => training_graph(&setup.model, &setup.loss, shape, setup.step)?.graph,
     };
     let plan = Plan::new(&graph, context)?;
     if let Some(folder) = &args.dump_shaders {

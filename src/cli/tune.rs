@@ -142,7 +142,7 @@ fn graphs(config: &Config) -> Result<[Graph; 2]> {
     let shape = |n: usize| Shape::new(n, setup.size[0], setup.size[1], setup.model.in_channels);
     let part = config.train.batch.div_ceil(config.train.micro_batches);
     Ok([
-        training_graph(&setup.model, &setup.loss, shape(part), setup.sparing)?.graph,
+        training_graph(&setup.model, &setup.loss, shape(part), setup.step)?.graph,
         predictor::graph(&setup.model, shape(config.train.batch))?.0,
     ])
 }

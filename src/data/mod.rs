@@ -17,7 +17,7 @@ mod mask;
 mod normalise;
 mod objects;
 mod picture;
-mod random;
+pub(crate) mod random;
 mod sample;
 mod shapes;
 mod split;

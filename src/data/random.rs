@@ -10,6 +10,7 @@ pub(crate) enum Purpose {
     Order = 2,
     Turn = 3,
     Shapes = 4,
+    Augment = 5,
 }
 
 /// The generator of (purpose, seed, a, b).

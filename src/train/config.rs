@@ -13,7 +13,7 @@ mod values;
 use serde::Serialize;
 
 pub use losses::Losses;
-pub use sections::{DataConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig};
+pub use sections::{AugmentConfig, DataConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig};
 pub use values::{
     ClassReduction, DataKind, EmptyMasks, Fit, GateAct, Init, LossName, LossScope, MaskCoding, ModelName,
     Normalise, OptimName, Partial, Precision, Schedule, Size,
@@ -28,6 +28,8 @@ pub struct Config {
     pub model: ModelConfig,
     /// Pictures and masks.
     pub data: DataConfig,
+    /// How training pictures are changed.
+    pub augment: AugmentConfig,
     /// What is minimised.
     pub loss: Losses,
     /// How it is minimised.
@@ -57,6 +59,7 @@ impl Config {
         [
             config.model.keys(),
             config.data.keys(),
+            config.augment.keys(),
             config.loss.keys(),
             config.optim.keys(),
             config.train.keys(),
@@ -103,6 +106,7 @@ impl Config {
         match section {
             ModelConfig::SECTION => self.model.set(key, value),
             DataConfig::SECTION => self.data.set(key, value),
+            AugmentConfig::SECTION => self.augment.set(key, value),
             LossConfig::SECTION => self.loss.set(key, value),
             "" if key == LossConfig::SECTION => Some(self.loss.set_all(value)),
             OptimConfig::SECTION => self.optim.set(key, value),

@@ -1,6 +1,8 @@
 //! Training: steps on the device, and runs that keep their config, logs, checkpoints and report.
 
 #[cfg(feature = "cli")]
+mod augment;
+#[cfg(feature = "cli")]
 mod checkpoint;
 #[cfg(feature = "cli")]
 pub mod config;
@@ -16,6 +18,8 @@ mod setup;
 mod trainer;
 
 #[cfg(feature = "cli")]
+pub use augment::Augment;
+#[cfg(feature = "cli")]
 pub use checkpoint::{Progress, load_weights, weight_map};
 #[cfg(feature = "cli")]
 pub use evaluate::{Evaluation, write_report};
@@ -23,4 +27,7 @@ pub use evaluate::{Evaluation, write_report};
 pub use run::{Outcome, RunOptions, run};
 #[cfg(feature = "cli")]
 pub use setup::{Data, Setup, written_coding};
-pub use trainer::{Sparing, Trainer, TrainingGraph, one_hot, training_graph};
+pub use trainer::{
+    Augmentation, ChangeVars, Changes, StepOptions, Trainer, TrainingGraph, augmentation_graph, one_hot,
+    training_graph,
+};

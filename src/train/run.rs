@@ -133,7 +133,8 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
         config.train.micro_batches,
         config.train.seed,
     )?
-    .recomputing(setup.sparing.recompute);
+    .recomputing(setup.step.recompute)
+    .augmenting(setup.step.augment);
     if let Some(path) = &options.init {
         checkpoint::load_weights(trainer.weights(), path)?;
     }
@@ -269,7 +270,15 @@ impl Run<'_> {
             let (n, of_x, of_y) = (batch.valid, batch.h * batch.w * batch.c, batch.h * batch.w);
             self.lr = self.rates.at(self.progress.step, &self.progress);
             // Padding never reaches the device: a short batch has a plan of its own.
-            self.trainer.step(&batch.x[..n * of_x], &batch.y[..n * of_y], n, self.lr as f32)?;
+            let (x, y, lr) = (&batch.x[..n * of_x], &batch.y[..n * of_y], self.lr as f32);
+            match &self.setup.augment {
+                Some(augment) => {
+                    let (seed, step) = (self.config.train.seed, self.progress.step);
+                    let changes = augment.changes(seed, step, n, self.setup.size);
+                    self.trainer.step_changed(x, y, n, lr, &changes)?;
+                }
+                None => self.trainer.step(x, y, n, lr)?,
+            }
             self.progress.step += 1;
             self.progress.batch += 1;
             self.bar.set_position(self.progress.step);

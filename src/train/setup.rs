@@ -3,10 +3,10 @@
 use std::{path::Path, sync::Arc};
 
 use super::{
-    Sparing,
+    Augment, Augmentation, StepOptions,
     config::{
-        self, Config, DataConfig, DataKind, GateAct, LossConfig, LossName, LossScope, ModelName, OptimConfig,
-        OptimName, Precision,
+        self, AugmentConfig, Config, DataConfig, DataKind, GateAct, LossConfig, LossName, LossScope,
+        ModelName, OptimConfig, OptimName, Precision,
     },
 };
 use crate::{
@@ -36,8 +36,10 @@ pub struct Setup {
     pub normalise: Normalise,
     /// Height and width of what the network sees.
     pub size: [usize; 2],
-    /// How training spares memory.
-    pub sparing: Sparing,
+    /// How a training step is made.
+    pub step: StepOptions,
+    /// What is done to pictures in training, where anything is.
+    pub augment: Option<Augment>,
 }
 
 /// The pictures of a config and their split.
@@ -61,7 +63,12 @@ impl Setup {
         Ok(Self {
             model: model(config),
             loss: loss(config)?,
-            sparing: Sparing { mixed: optim.scaling.is_some(), recompute: config.train.recompute },
+            step: StepOptions {
+                mixed: optim.scaling.is_some(),
+                recompute: config.train.recompute,
+                augment: augmentation(&config.augment),
+            },
+            augment: augment(config),
             optim,
             fit: fit(&config.data)?,
             normalise: normalise(&config.data),
@@ -235,6 +242,33 @@ impl Data {
         };
         Loader::new(self.dataset.clone(), crops, options)
     }
+}
+
+fn augment(config: &Config) -> Option<Augment> {
+    let a = &config.augment;
+    let degrees = |v: f64| v.to_radians();
+    // What contrast leaves alone: the middle of 0 to 1, or the mean.
+    let centre = if config.data.normalise == config::Normalise::Unit { 0.5 } else { 0.0 };
+    let all = Augment {
+        probability: a.probability,
+        rotate: degrees(a.rotate),
+        shift: a.shift,
+        zoom: a.zoom,
+        stretch: a.stretch,
+        shear: degrees(a.shear),
+        skew: a.skew,
+        elastic: a.elastic,
+        brightness: a.brightness,
+        contrast: a.contrast,
+        centre,
+        noise: a.noise,
+    };
+    (a.changes() && a.probability > 0.0).then_some(all)
+}
+
+fn augmentation(a: &AugmentConfig) -> Option<Augmentation> {
+    let bend = (a.elastic > 0.0).then_some(a.elastic_sigma as f32);
+    (a.changes() && a.probability > 0.0).then_some(Augmentation { bend })
 }
 
 fn loss(config: &Config) -> Result<LossSpec> {

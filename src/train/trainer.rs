@@ -1,6 +1,6 @@
 //! Training steps on the device.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, f32::consts::PI, sync::Arc};
 
 use super::loss_log::LossLog;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     graph::{Arenas, Graph, Plan, Session, Shape, Var, Weights},
     loss::LossSpec,
     models::Model,
-    ops::{Binary, BinaryKind, add},
+    ops::{Binary, BinaryKind, Blur, Noise, WORDS, Warp, add},
     optim::{OptimSpec, OptimState, Optimizer, Scaling, ScalingState},
 };
 
@@ -27,29 +27,62 @@ pub struct TrainingGraph {
     pub scale: Option<Var>,
     /// The loss, one number, without the scale.
     pub loss: Var,
+    /// Where pictures are changed first, how.
+    pub changes: Option<ChangeVars>,
 }
 
-/// How a training step spares memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sparing {
+/// Tensors of augmentation.
+#[derive(Clone, Copy, Debug)]
+pub struct ChangeVars {
+    /// [`Changes::moves`].
+    pub moves: Var,
+    /// [`Changes::words`].
+    pub words: Var,
+    /// Changed pictures and targets.
+    pub made: (Var, Var),
+}
+
+/// Bends of pictures by a smooth random field.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Augmentation {
+    /// How smooth the field is: the deviation of the Gaussian that blurs it, pixels. None: nothing is bent.
+    pub bend: Option<f32>,
+}
+
+/// How the pictures of a step are changed before the network sees them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Changes {
+    /// Of each picture three rows of a matrix, and what happens to its values: see [`Warp`].
+    pub moves: Vec<f32>,
+    /// What random numbers on the device are a function of.
+    pub words: [u32; 4],
+}
+
+/// How a training step is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StepOptions {
     /// Activations and their gradients are stored in half, and gradients come multiplied by a scale.
     pub mixed: bool,
     /// Activations that are cheap to make are made again in the backward pass instead of kept.
     pub recompute: bool,
+    /// Pictures are changed at random first.
+    pub augment: Option<Augmentation>,
 }
 
 /// Builds forward, loss and backward of `model` for pictures of shape `x`.
 ///
 /// # Errors
 /// [`Error::Shape`] if the pictures do not fit the model.
-pub fn training_graph(model: &Model, loss: &LossSpec, x: Shape, how: Sparing) -> Result<TrainingGraph> {
+pub fn training_graph(model: &Model, loss: &LossSpec, x: Shape, how: StepOptions) -> Result<TrainingGraph> {
     let mut graph = Graph::new();
     let input = graph.input("picture", x);
     let y = graph.input("target", x.with_c(model.out_channels));
     let seed = graph.input("loss weight", Shape::SCALAR);
-    let logits = model.build(&mut graph, input, true)?;
+    let changes = how.augment.map(|how| augmentation_graph(&mut graph, how, input, y)).transpose()?;
+    let (seen, target) = changes.as_ref().map_or((input, y), |c| c.made);
+    let logits = model.build(&mut graph, seen, true)?;
     graph.fuse();
-    let loss = loss.build(&mut graph, logits, y)?;
+    let loss = loss.build(&mut graph, logits, target)?;
     graph.output(loss);
     let scale = how.mixed.then(|| graph.input("loss scale", Shape::SCALAR));
     let scaled = match scale {
@@ -65,7 +98,27 @@ pub fn training_graph(model: &Model, loss: &LossSpec, x: Shape, how: Sparing) ->
     if how.recompute {
         graph.recompute(forward)?;
     }
-    Ok(TrainingGraph { graph, x: input, y, seed, scale, loss })
+    Ok(TrainingGraph { graph, x: input, y, seed, scale, loss, changes })
+}
+
+/// Adds what changes pictures `x` and their targets `y` at random.
+///
+/// # Errors
+/// [`Error::Shape`] if the two differ in size.
+pub fn augmentation_graph(graph: &mut Graph, how: Augmentation, x: Var, y: Var) -> Result<ChangeVars> {
+    let shape = graph.shape(x);
+    let moves = graph.input("moves", Shape::new(shape.n, 1, 4, 4));
+    let words = graph.input("words", WORDS);
+    let mut inputs = vec![x, y, moves, words];
+    if let Some(sigma) = how.bend {
+        // What blurring leaves of the deviation of uniform noise, 1 / sqrt(3), is divided out again.
+        let scale = (2.0 * (3.0 * PI).sqrt() * sigma).sqrt();
+        let noise = graph.apply(Noise { shape: shape.with_c(2), salt: 1 }, &[words])?;
+        let once = graph.apply(Blur { sigma, across: true, scale }, &[noise])?;
+        inputs.push(graph.apply(Blur { sigma, across: false, scale }, &[once])?);
+    }
+    let made = graph.apply_all(Warp { bent: how.bend.is_some(), salt: 2 }, &inputs)?;
+    Ok(ChangeVars { moves, words, made: (made[0], made[1]) })
 }
 
 /// One plan of a training step.
@@ -76,6 +129,7 @@ struct Step {
     seed: Var,
     scale: Option<Var>,
     loss: Var,
+    changes: Option<ChangeVars>,
 }
 
 /// Trains a model: forward, loss, backward and the optimiser's update, batch after batch; in mixed precision
@@ -88,6 +142,7 @@ pub struct Trainer {
     size: [usize; 2],
     micro_batches: usize,
     recompute: bool,
+    augment: Option<Augmentation>,
     steps: BTreeMap<usize, Step>,
     gradients: Arenas,
     optimizer: Optimizer,
@@ -124,6 +179,7 @@ impl Trainer {
             size,
             micro_batches: micro_batches.max(1),
             recompute: false,
+            augment: None,
             steps: BTreeMap::new(),
             weights,
             gradients,
@@ -135,6 +191,12 @@ impl Trainer {
     #[must_use]
     pub fn recomputing(self, recompute: bool) -> Self {
         Self { recompute, ..self }
+    }
+
+    /// Changes pictures at random first, as [`Self::step_changed`] is told.
+    #[must_use]
+    pub fn augmenting(self, augment: Option<Augmentation>) -> Self {
+        Self { augment, ..self }
     }
 
     /// The weights, for prediction and checkpoints.
@@ -163,12 +225,13 @@ impl Trainer {
             return Ok(());
         }
         let shape = Shape::new(n, self.size[0], self.size[1], self.model.in_channels);
-        let how = Sparing { mixed: self.optimizer.spec().scaling.is_some(), recompute: self.recompute };
-        let TrainingGraph { graph, x, y, seed, scale, loss } =
+        let mixed = self.optimizer.spec().scaling.is_some();
+        let how = StepOptions { mixed, recompute: self.recompute, augment: self.augment };
+        let TrainingGraph { graph, x, y, seed, scale, loss, changes } =
             training_graph(&self.model, &self.loss, shape, how)?;
         let plan = Plan::new(&graph, &self.context)?;
         let session = Session::sharing(plan, &self.weights, Some(self.gradients.clone()))?;
-        self.steps.insert(n, Step { session, x, y, seed, scale, loss });
+        self.steps.insert(n, Step { session, x, y, seed, scale, loss, changes });
         Ok(())
     }
 
@@ -186,6 +249,15 @@ impl Trainer {
     /// # Errors
     /// [`Error::Shape`] for wrong counts, and what the device raises.
     pub fn step(&mut self, x: &[f32], y: &[u8], n: usize, lr: f32) -> Result<()> {
+        let still = [1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0];
+        self.step_changed(x, y, n, lr, &Changes { moves: still.repeat(n), words: [0; 4] })
+    }
+
+    /// As [`Self::step`], with each picture changed first where the trainer augments.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    pub fn step_changed(&mut self, x: &[f32], y: &[u8], n: usize, lr: f32, changes: &Changes) -> Result<()> {
         let part = n.div_ceil(self.micro_batches);
         let (of_x, of_y) = (x.len() / n.max(1), y.len() / n.max(1));
         let starts: Vec<usize> = (0..n).step_by(part.max(1)).collect();
@@ -198,6 +270,12 @@ impl Trainer {
             let target = one_hot(&y[start * of_y..(start + count) * of_y], self.model.out_channels);
             step.session.write(step.y, &target)?;
             step.session.write(step.seed, &[share])?;
+            if let Some(ChangeVars { moves, words, .. }) = step.changes {
+                let [a, b, c, d] = changes.words;
+                // Parts of a batch draw other numbers.
+                step.session.write_words(words, &[a, b, c, d ^ ((start as u32) << 16)])?;
+                step.session.write(moves, &changes.moves[16 * start..16 * (start + count)])?;
+            }
             let loss = step.session.buffer(step.loss)?;
             let scale = step.scale.map(|v| step.session.buffer(v)).transpose()?;
             let scale = self.optimizer.scale_buffer().cloned().zip(scale);

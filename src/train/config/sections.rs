@@ -139,6 +139,37 @@ section! {
 }
 
 section! {
+    /// How training pictures and their masks are changed at random, on the device; what is 0 is left out. All changes
+    /// of place are one look-up a pixel: pictures bilinear, masks nearest, mirrored at the borders.
+    AugmentConfig = "augment" {
+        /// Chance of each of the changes below, for each picture.
+        probability: f64 = 1.0;
+        /// Turned by up to this, degrees.
+        rotate: f64 = 0.0;
+        /// Moved along each axis by up to this share of the size.
+        shift: f64 = 0.0;
+        /// Enlarged (which crops) or shrunk by a factor of up to 1 + this.
+        zoom: f64 = 0.0;
+        /// The same for each axis by itself.
+        stretch: f64 = 0.0;
+        /// Sheared by up to this, degrees.
+        shear: f64 = 0.0;
+        /// Tilted: the scale at the borders differs from that in the middle by up to this share; at most 0.4.
+        skew: f64 = 0.0;
+        /// Bent by a smooth random field: deviation of a pixel's way, at most, in pixels.
+        elastic: f64 = 0.0;
+        /// How smooth that field is: the deviation of its blur, pixels.
+        elastic_sigma: f64 = 8.0;
+        /// Made brighter or darker by up to this, in the units of normalised values.
+        brightness: f64 = 0.0;
+        /// Contrast changed by a factor of up to 1 + this.
+        contrast: f64 = 0.0;
+        /// Normal noise of up to this deviation, in the units of normalised values.
+        noise: f64 = 0.0;
+    }
+}
+
+section! {
     /// What is minimised.
     LossConfig = "loss" {
         /// Which loss. Sets the defaults of the keys below. With 2 classes and more all but bce, weighted_bce and bce_dice
@@ -273,6 +304,29 @@ impl ModelConfig {
             ModelName::R2AttUNet => base,
             ModelName::RrAttUNet => Self { gate_act: GateAct::Tanh, gate_bn: false, init: Init::He, ..base },
         }
+    }
+}
+
+impl AugmentConfig {
+    /// The sizes of the changes, with their names.
+    pub(super) fn sizes(&self) -> [(&'static str, f64); 10] {
+        [
+            ("rotate", self.rotate),
+            ("shift", self.shift),
+            ("zoom", self.zoom),
+            ("stretch", self.stretch),
+            ("shear", self.shear),
+            ("skew", self.skew),
+            ("elastic", self.elastic),
+            ("brightness", self.brightness),
+            ("contrast", self.contrast),
+            ("noise", self.noise),
+        ]
+    }
+
+    /// Whether anything is changed.
+    pub fn changes(&self) -> bool {
+        self.sizes().iter().any(|(_, size)| *size > 0.0)
     }
 }
 

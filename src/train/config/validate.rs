@@ -14,6 +14,7 @@ impl Config {
     pub fn validate(&self) -> Result<()> {
         self.validate_model()?;
         self.validate_data()?;
+        self.validate_augment()?;
         self.validate_loss()?;
         self.validate_optim()?;
         self.validate_train()?;
@@ -114,6 +115,19 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    fn validate_augment(&self) -> Result<()> {
+        let augment = &self.augment;
+        for (name, size) in augment.sizes() {
+            within(&format!("augment.{name}"), size, size >= 0.0, "0 or more")?;
+        }
+        within("augment.skew", augment.skew, augment.skew <= 0.4, "at most 0.4")?;
+        within("augment.shear", augment.shear, augment.shear <= 80.0, "at most 80 degrees")?;
+        let sigma = augment.elastic_sigma;
+        within("augment.elastic_sigma", sigma, sigma > 0.0 && sigma <= 256.0, "above 0 and at most 256")?;
+        let probability = augment.probability;
+        within("augment.probability", probability, (0.0..=1.0).contains(&probability), "0 to 1")
     }
 
     fn validate_loss(&self) -> Result<()> {
@@ -276,6 +290,9 @@ mod tests {
             ("data.colours = [[1, 2, 3], [1, 2, 3]]", "twice"),
             ("data.normalise = {mean = [0.5], std = [0.5]}", "data.channels is 3"),
             ("data.normalise = {mean = [0, 0, 0], std = [1, 0, 1]}", "std above 0"),
+            ("augment.rotate = -1", "augment.rotate is -1"),
+            ("augment.skew = 0.5", "augment.skew"),
+            ("augment.probability = 2", "augment.probability"),
             ("loss.alpha = -0.1", "loss.alpha is -0.1"),
             ("loss.gamma = 0", "loss.gamma"),
             ("loss.weight = 0", "loss.weight"),

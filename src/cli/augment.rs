@@ -1,0 +1,120 @@
+//! `gyre augment`: what augmentation makes of pictures, to be looked at.
+
+use std::{path::PathBuf, sync::Arc};
+
+use clap::Args;
+use image::{ImageFormat, Rgb, RgbImage};
+
+use super::{ConfigFile, say};
+use crate::{
+    Error, Result,
+    data::Batch,
+    gpu::Context,
+    graph::{Graph, Plan, Session, Shape, Weights},
+    io::atomic::write_atomic,
+    train::{Augment, Setup, augmentation_graph, one_hot},
+};
+
+/// Pixels between the pictures of a sheet.
+const GAP: usize = 4;
+
+#[derive(Debug, Args)]
+pub struct AugmentArgs {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Writes a contact sheet to this PNG: training pictures in rows, as they are and then changed, with the outlines
+    /// of their masks.
+    #[arg(long, value_name = "FILE")]
+    preview: PathBuf,
+    /// Changed versions of each picture.
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=64))]
+    versions: u32,
+}
+
+/// Writes the contact sheet.
+///
+/// # Errors
+/// [`Error::Config`] if the config augments nothing; what data, device or disk raise.
+pub fn augment(context: &Arc<Context>, args: &AugmentArgs) -> Result<u8> {
+    let config = args.file.load()?;
+    let setup = Setup::new(&config)?;
+    let (Some(spec), Some(_)) = (&setup.augment, setup.step.augment) else {
+        return Err(Error::Config("the config changes no picture; set some of [augment]".into()));
+    };
+    let data = setup.open_data(&config)?;
+    let loader = data.training_loader(&config, &setup)?;
+    let batch =
+        loader.epoch(0).next().ok_or_else(|| Error::Config("there are no training pictures".into()))??;
+    let columns = changed(context, &setup, spec, &batch, config.train.seed, u64::from(args.versions))?;
+    let sheet = sheet(&batch, &columns);
+    let mut png = std::io::Cursor::new(Vec::new());
+    sheet.write_to(&mut png, ImageFormat::Png).map_err(|e| Error::Check(format!("the sheet: {e}")))?;
+    write_atomic(&args.preview, png.get_ref())?;
+    say!("{} pictures in {} versions: {}", batch.valid, args.versions, args.preview.display());
+    Ok(0)
+}
+
+/// Pictures and class indices of a batch.
+type Version = (Vec<f32>, Vec<u8>);
+
+/// The batch as it is, and then each version of it.
+fn changed(
+    context: &Arc<Context>,
+    setup: &Setup,
+    spec: &Augment,
+    batch: &Batch,
+    seed: u64,
+    versions: u64,
+) -> Result<Vec<Version>> {
+    let classes = setup.model.out_channels;
+    let mut graph = Graph::new();
+    let x = graph.input("picture", Shape::new(batch.n, batch.h, batch.w, batch.c));
+    let y = graph.input("target", Shape::new(batch.n, batch.h, batch.w, classes));
+    let changes = augmentation_graph(&mut graph, setup.step.augment.unwrap_or_default(), x, y)?;
+    graph.output(changes.made.0);
+    graph.output(changes.made.1);
+    let weights = Arc::new(Weights::new(context, &graph, 0)?);
+    let session = Session::new(Plan::new(&graph, context)?, &weights)?;
+    session.write(x, &batch.x)?;
+    session.write(y, &one_hot(&batch.y, classes))?;
+    let mut all = vec![(batch.x.clone(), batch.y.clone())];
+    for step in 0..versions {
+        let drawn = spec.changes(seed, step, batch.n, [batch.h, batch.w]);
+        session.write(changes.moves, &drawn.moves)?;
+        session.write_words(changes.words, &drawn.words)?;
+        session.run();
+        let target = session.read(changes.made.1)?;
+        let class = |p: &[f32]| match p {
+            [p] => u8::from(*p > 0.5),
+            _ => p.iter().position(|v| *v > 0.5).unwrap_or(0) as u8,
+        };
+        all.push((session.read(changes.made.0)?, target.chunks_exact(classes).map(class).collect()));
+    }
+    Ok(all)
+}
+
+/// Rows of pictures, columns of versions; values are stretched from the least to the largest of the batch as it is.
+fn sheet(batch: &Batch, columns: &[Version]) -> RgbImage {
+    let (h, w, c) = (batch.h, batch.w, batch.c);
+    let (width, height) = (columns.len() * (w + GAP), batch.valid * (h + GAP));
+    let mut sheet = RgbImage::from_pixel(width as u32, height as u32, Rgb([255; 3]));
+    let least = batch.x.iter().copied().fold(f32::INFINITY, f32::min);
+    let most = batch.x.iter().copied().fold(f32::NEG_INFINITY, f32::max).max(least + f32::MIN_POSITIVE);
+    let shade = |v: f32| (255.0 * ((v - least) / (most - least)).clamp(0.0, 1.0)) as u8;
+    for (column, (x, y)) in columns.iter().enumerate() {
+        for i in 0..batch.valid * h * w {
+            let (n, row, col) = (i / (h * w), i / w % h, i % w);
+            let pixel = &x[i * c..(i + 1) * c];
+            // An outline is where the next pixel to the right or below has another class.
+            let edge = (col + 1 < w && y[i] != y[i + 1]) || (row + 1 < h && y[i] != y[i + w]);
+            let colour = match (edge, pixel) {
+                (true, _) => [230, 159, 0],
+                (false, [r, g, b, ..]) => [*r, *g, *b].map(shade),
+                (false, _) => [shade(pixel[0]); 3],
+            };
+            let (to_x, to_y) = (column * (w + GAP) + col, n * (h + GAP) + row);
+            sheet.put_pixel(to_x as u32, to_y as u32, Rgb(colour));
+        }
+    }
+    sheet
+}
