@@ -6,6 +6,7 @@ mod doctor;
 mod info;
 mod plan;
 mod predict;
+mod presets;
 mod run;
 mod tune;
 
@@ -18,7 +19,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{Result, gpu::Select, train::config::Config};
+use crate::{Error, Result, gpu::Select, train::config::Config};
 
 /// Trains and runs 2-D image-segmentation networks on any GPU.
 #[derive(Debug, Parser)]
@@ -72,7 +73,11 @@ enum Precision {
 #[derive(Debug, Args)]
 struct ConfigFile {
     /// Config file (TOML), or a run folder.
-    config: PathBuf,
+    #[arg(required_unless_present = "preset")]
+    config: Option<PathBuf>,
+    /// Begins with the keys of a preset; a config file then changes some of them. See `gyre config --presets`.
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
     /// Overrides a key, such as `--set train.epochs=20`; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -80,11 +85,21 @@ struct ConfigFile {
 
 impl ConfigFile {
     fn load(&self) -> Result<Config> {
-        let path = if self.config.is_dir() { self.config.join("config.toml") } else { self.config.clone() };
-        let mut config = Config::load(&path, &self.set)?;
+        let preset = self.preset.as_deref().map(presets::text).transpose()?;
+        let Some(given) = &self.config else {
+            return Config::from_toml(preset.unwrap_or_default(), &self.set);
+        };
+        let path = if given.is_dir() { given.join("config.toml") } else { given.clone() };
+        let mut config = match preset {
+            Some(preset) => {
+                let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
+                Config::from_layers(&[preset, &text], &self.set)?
+            }
+            None => Config::load(&path, &self.set)?,
+        };
         // A run folder may have been moved since its config was written.
-        if self.config.is_dir() && !self.set.iter().any(|s| s.starts_with("train.out")) {
-            config.train.out.clone_from(&self.config);
+        if given.is_dir() && !self.set.iter().any(|s| s.starts_with("train.out")) {
+            config.train.out.clone_from(given);
         }
         Ok(config)
     }

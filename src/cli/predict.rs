@@ -51,7 +51,7 @@ pub struct PredictArgs {
 /// # Errors
 /// What config, weights or device raise.
 pub fn predict(context: &Arc<Context>, args: &PredictArgs) -> Result<u8> {
-    let file = super::ConfigFile { config: args.config.clone(), set: args.set.clone() };
+    let file = super::ConfigFile { config: Some(args.config.clone()), preset: None, set: args.set.clone() };
     let config = file.load()?;
     let setup = Setup::new(&config)?;
     let weights = trained(context, &setup, &config, args.weights.as_ref())?;

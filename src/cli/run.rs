@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use clap::{Args, ValueEnum};
 
-use super::{ConfigFile, Precision, say, tune::Kernels};
+use super::{ConfigFile, Precision, presets, say, tune::Kernels};
 use crate::{
     Error, Result,
     data::{ShapesDataset, ShapesOptions},
@@ -25,6 +25,12 @@ pub struct ConfigArgs {
     /// Explains every key: type, default, meaning.
     #[arg(long)]
     explain: bool,
+    /// Lists the presets.
+    #[arg(long)]
+    presets: bool,
+    /// Begins with the keys of a preset.
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
 }
 
 /// Prints keys or a resolved config.
@@ -38,9 +44,16 @@ pub fn config(args: &ConfigArgs) -> Result<u8> {
         }
         return Ok(0);
     }
-    let config = match &args.config {
-        Some(path) => Config::load(path, &args.set)?,
-        None => Config::from_toml("", &args.set)?,
+    if args.presets {
+        presets::ALL.iter().for_each(|p| say!("{}: {}", p.name, p.about));
+        return Ok(0);
+    }
+    let config = match (&args.config, &args.preset) {
+        (None, None) => Config::from_toml("", &args.set)?,
+        (config, preset) => {
+            let (config, preset) = (config.clone(), preset.clone());
+            ConfigFile { config, preset, set: args.set.clone() }.load()?
+        }
     };
     say!("{}", config.to_toml()?.trim_end());
     Ok(0)

@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -82,6 +82,8 @@ pub struct Outcome {
     pub scores: Summary,
     /// Seconds of this process.
     pub seconds: f64,
+    /// Part of the time of its training steps in which they waited for pictures.
+    pub waited: f64,
 }
 
 struct Run<'a> {
@@ -97,6 +99,9 @@ struct Run<'a> {
     rates: Rates,
     /// Learning rate of the last step, for the log.
     lr: f64,
+    /// Time in training steps, and the part of it spent on waiting for pictures.
+    stepping: Duration,
+    waited: Duration,
 }
 
 /// How the learning rate moves: by step, and by validation.
@@ -165,7 +170,21 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
         plateau: setup::plateau(&config.optim, !data.split.val.is_empty()),
     };
     let lr = rates.at(progress.step.saturating_sub(1), &progress);
-    let mut run = Run { config, setup, data, loader, trainer, log, progress, steps, bar, rates, lr };
+    let mut run = Run {
+        config,
+        setup,
+        data,
+        loader,
+        trainer,
+        log,
+        progress,
+        steps,
+        bar,
+        rates,
+        lr,
+        stepping: Duration::ZERO,
+        waited: Duration::ZERO,
+    };
     run.train()?;
     run.bar.finish_and_clear();
     run.finish(context, began)
@@ -262,10 +281,11 @@ impl Run<'_> {
     fn epoch(&mut self) -> Result<()> {
         let mut batches = self.loader.epoch(self.progress.epoch);
         batches.skip_to(self.progress.batch as usize)?;
-        for batch in batches {
-            if self.progress.step >= self.steps {
-                break;
-            }
+        let began = Instant::now();
+        while self.progress.step < self.steps {
+            let asked = Instant::now();
+            let Some(batch) = batches.next() else { break };
+            self.waited += asked.elapsed();
             let batch = batch?;
             let (n, of_x, of_y) = (batch.valid, batch.h * batch.w * batch.c, batch.h * batch.w);
             self.lr = self.rates.at(self.progress.step, &self.progress);
@@ -291,6 +311,7 @@ impl Run<'_> {
             }
         }
         self.look()?;
+        self.stepping += began.elapsed();
         self.close_epoch()
     }
 
@@ -397,7 +418,9 @@ impl Run<'_> {
         let evaluation = Evaluation { shown: SHOWN, thorough: true, ..self.evaluation() };
         let (scores, pictures) = evaluation.of(self.predictor(), &items)?;
         let seconds = began.elapsed().as_secs_f64();
-        let outcome = Outcome { steps: self.progress.step, best: self.progress.best, scores, seconds };
+        let waited = self.waited.as_secs_f64() / self.stepping.as_secs_f64().max(1e-9);
+        let (steps, best) = (self.progress.step, self.progress.best);
+        let outcome = Outcome { steps, best, scores, seconds, waited };
         let json = serde_json::to_vec_pretty(&outcome).map_err(|e| Error::Check(format!("scores: {e}")))?;
         write_atomic(folder.join("scores.json"), &json)?;
         let session =
@@ -413,6 +436,7 @@ impl Run<'_> {
             ),
             ("steps".into(), self.progress.step.to_string()),
             ("seconds".into(), format!("{seconds:.1}")),
+            ("waiting for pictures, % of the steps' time".into(), format!("{:.1}", 100.0 * waited)),
         ];
         write_report(context, self.config, model, &outcome.scores, pictures)?;
         Ok(outcome)

@@ -37,7 +37,18 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn from_toml(text: &str, overrides: &[String]) -> Result<Self> {
-        let mut all = from_table(text.parse().map_err(|e: toml::de::Error| Error::Config(e.to_string()))?)?;
+        Self::from_layers(&[text], overrides)
+    }
+
+    /// Like [`Config::from_toml`], from several texts: what a later one gives replaces what an earlier one does.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn from_layers(texts: &[&str], overrides: &[String]) -> Result<Self> {
+        let mut all = Vec::new();
+        for text in texts {
+            all.extend(from_table(text.parse().map_err(|e: toml::de::Error| Error::Config(e.to_string()))?)?);
+        }
         for text in overrides {
             all.push(from_override(text)?);
         }

@@ -1,0 +1,55 @@
+//! Configs that ship with the program.
+
+use crate::{Error, Result};
+
+/// A config by name.
+pub struct Preset {
+    /// What `--preset` calls it.
+    pub name: &'static str,
+    /// What it is, in a line.
+    pub about: &'static str,
+    text: &'static str,
+}
+
+/// All of them.
+pub const ALL: [Preset; 1] = [Preset {
+    name: "r2attunet-ftl",
+    about: "recurrent residual attention U-Net with focal Tversky loss, with the keys of its paper; set data.root",
+    text: include_str!("../../assets/presets/r2attunet-ftl.toml"),
+}];
+
+/// The keys of a preset.
+///
+/// # Errors
+/// [`Error::Config`] for a name that is none, with those there are.
+pub fn text(name: &str) -> Result<&'static str> {
+    ALL.iter().find(|preset| preset.name == name).map(|preset| preset.text).ok_or_else(|| {
+        let names: Vec<&str> = ALL.iter().map(|preset| preset.name).collect();
+        Error::Config(format!("there is no preset {name:?}; there are {}", names.join(", ")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::config::{Config, LossName, ModelName};
+
+    #[test]
+    fn presets_are_valid() {
+        for preset in &ALL {
+            Config::from_toml(preset.text, &[]).unwrap_or_else(|e| panic!("{}: {e}", preset.name));
+        }
+        assert!(text("none").unwrap_err().to_string().contains("r2attunet-ftl"));
+    }
+
+    #[test]
+    fn a_file_changes_some_keys_of_a_preset() {
+        let preset = text("r2attunet-ftl").unwrap();
+        let config = Config::from_layers(&[preset, "[train]\nepochs = 3"], &["optim.lr=0.5".into()]).unwrap();
+        assert_eq!((config.train.epochs, config.train.batch, config.optim.lr), (3, 4, 0.5));
+        assert_eq!(
+            (config.model.name, config.loss.0[0].name),
+            (ModelName::RrAttUNet, LossName::FocalTversky)
+        );
+    }
+}
