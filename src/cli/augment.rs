@@ -3,15 +3,13 @@
 use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
-use image::{ImageFormat, Rgb, RgbImage};
 
 use super::{ConfigFile, say};
 use crate::{
     Error, Result,
-    data::Batch,
+    data::{Batch, Mask, Picture},
     gpu::Context,
     graph::{Graph, Plan, Session, Shape, Weights},
-    io::atomic::write_atomic,
     train::{Augment, Setup, augmentation_graph, one_hot},
 };
 
@@ -46,10 +44,7 @@ pub fn augment(context: &Arc<Context>, args: &AugmentArgs) -> Result<u8> {
     let batch =
         loader.epoch(0).next().ok_or_else(|| Error::Config("there are no training pictures".into()))??;
     let columns = changed(context, &setup, spec, &batch, config.train.seed, u64::from(args.versions))?;
-    let sheet = sheet(&batch, &columns);
-    let mut png = std::io::Cursor::new(Vec::new());
-    sheet.write_to(&mut png, ImageFormat::Png).map_err(|e| Error::Check(format!("the sheet: {e}")))?;
-    write_atomic(&args.preview, png.get_ref())?;
+    sheet(&batch, &columns).write_png(&args.preview)?;
     say!("{} pictures in {} versions: {}", batch.valid, args.versions, args.preview.display());
     Ok(0)
 }
@@ -94,26 +89,22 @@ fn changed(
 }
 
 /// Rows of pictures, columns of versions; values are stretched from the least to the largest of the batch as it is.
-fn sheet(batch: &Batch, columns: &[Version]) -> RgbImage {
+fn sheet(batch: &Batch, columns: &[Version]) -> Picture {
     let (h, w, c) = (batch.h, batch.w, batch.c);
     let (width, height) = (columns.len() * (w + GAP), batch.valid * (h + GAP));
-    let mut sheet = RgbImage::from_pixel(width as u32, height as u32, Rgb([255; 3]));
+    let mut sheet = Picture { width, height, channels: 3, data: vec![1.0; width * height * 3] };
     let least = batch.x.iter().copied().fold(f32::INFINITY, f32::min);
     let most = batch.x.iter().copied().fold(f32::NEG_INFINITY, f32::max).max(least + f32::MIN_POSITIVE);
-    let shade = |v: f32| (255.0 * ((v - least) / (most - least)).clamp(0.0, 1.0)) as u8;
     for (column, (x, y)) in columns.iter().enumerate() {
-        for i in 0..batch.valid * h * w {
-            let (n, row, col) = (i / (h * w), i / w % h, i % w);
-            let pixel = &x[i * c..(i + 1) * c];
-            // An outline is where the next pixel to the right or below has another class.
-            let edge = (col + 1 < w && y[i] != y[i + 1]) || (row + 1 < h && y[i] != y[i + w]);
-            let colour = match (edge, pixel) {
-                (true, _) => [230, 159, 0],
-                (false, [r, g, b, ..]) => [*r, *g, *b].map(shade),
-                (false, _) => [shade(pixel[0]); 3],
-            };
-            let (to_x, to_y) = (column * (w + GAP) + col, n * (h + GAP) + row);
-            sheet.put_pixel(to_x as u32, to_y as u32, Rgb(colour));
+        for n in 0..batch.valid {
+            let data = x[n * h * w * c..(n + 1) * h * w * c].iter().map(|v| (v - least) / (most - least));
+            let picture = Picture { width: w, height: h, channels: c, data: data.collect() };
+            let mask = Mask { width: w, height: h, data: y[n * h * w..(n + 1) * h * w].to_vec() };
+            let rows = mask.outlined(&picture);
+            for (row, pixels) in rows.data.chunks_exact(3 * w).enumerate() {
+                let to = 3 * ((n * (h + GAP) + row) * width + column * (w + GAP));
+                sheet.data[to..to + 3 * w].copy_from_slice(pixels);
+            }
         }
     }
     sheet

@@ -7,15 +7,16 @@ use std::{
     sync::Arc,
 };
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 
 use super::{Precision, run::trained, say};
 use crate::{
     Error, Result,
-    data::{Picture, list_nested_pictures, list_pictures},
+    data::{MaskCoding, Picture, list_nested_pictures, list_pictures},
     gpu::Context,
-    infer::{Predictor, Whole},
+    infer::{Looks, Predictor, Whole},
+    io::atomic::write_atomic,
     train::{Setup, config::Config, written_coding},
 };
 
@@ -29,9 +30,19 @@ pub struct PredictArgs {
     /// Folder for the masks, `<name>.png`.
     #[arg(long)]
     out: PathBuf,
-    /// Weights to use; without it the run folder's best, or last.
+    /// Weights to use; without it the run folder's best, or last. Given several times the models' probabilities are
+    /// averaged, as of folds or of checkpoints of a run.
     #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
+    weights: Vec<PathBuf>,
+    /// Averages over each tile as it is and flipped across, down, and both.
+    #[arg(long)]
+    flips: bool,
+    /// Share of a tile's side that it has in common with the next, where the config cuts tiles.
+    #[arg(long, default_value_t = 0.25)]
+    overlap: f64,
+    /// What is written of each picture.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "mask")]
+    write: Vec<Product>,
     /// Probability from which a pixel is class 1 (binary models); without it the config's.
     #[arg(long)]
     threshold: Option<f32>,
@@ -46,6 +57,21 @@ pub struct PredictArgs {
     set: Vec<String>,
 }
 
+/// What may be written of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Product {
+    /// `<name>.png`: the mask, coded as the data set's.
+    Mask,
+    /// `<name>_classes.png`: class numbers as they are.
+    Classes,
+    /// `<name>_p.png`: 16-bit probabilities of class 1 of a binary model; else of each class, `<name>_p<class>.png`.
+    Probability,
+    /// `<name>.npy`: all probabilities as f32, `[height, width, classes]`.
+    Npy,
+    /// `<name>_overlay.png`: the picture with the outlines of what was found.
+    Overlay,
+}
+
 /// Predicts; a picture that cannot be read is reported and the rest done.
 ///
 /// # Errors
@@ -54,21 +80,34 @@ pub fn predict(context: &Arc<Context>, args: &PredictArgs) -> Result<u8> {
     let file = super::ConfigFile { config: Some(args.config.clone()), preset: None, set: args.set.clone() };
     let config = file.load()?;
     let setup = Setup::new(&config)?;
-    let weights = trained(context, &setup, &config, args.weights.as_ref())?;
+    if !(0.0..1.0).contains(&args.overlap) {
+        return Err(Error::Config(format!("--overlap must be at least 0 and below 1, got {}", args.overlap)));
+    }
     let threshold = args.threshold.unwrap_or(config.train.threshold as f32);
     if !(0.0..=1.0).contains(&threshold) {
         return Err(Error::Config(format!("--threshold must be between 0 and 1, got {threshold}")));
     }
     let pictures = gather(&args.inputs)?;
-    spare_files(&pictures, args)?;
+    spare_files(&pictures, args, setup.model.out_channels)?;
     fs::create_dir_all(&args.out).map_err(Error::io(&args.out))?;
     let mixed = args.precision == Precision::Mixed;
-    let predictor = Predictor::new(&setup.model, &weights, setup.size).mixed(mixed);
-    let mut whole = Whole::new(predictor, setup.fit, setup.normalise.clone(), config.train.batch);
+    let files: Vec<Option<&PathBuf>> = match args.weights.as_slice() {
+        [] => vec![None],
+        files => files.iter().map(Some).collect(),
+    };
+    let predictors = files.into_iter().map(|file| {
+        let weights = trained(context, &setup, &config, file)?;
+        Ok(Predictor::new(&setup.model, &weights, setup.size).mixed(mixed))
+    });
+    let mut predictors = predictors.collect::<Result<Vec<_>>>()?.into_iter();
+    let first = predictors.next().ok_or_else(|| Error::Config("there are no weights".into()))?;
+    let looks = Looks { overlap: args.overlap, flips: args.flips, ..Looks::default() };
+    let whole = Whole::new(first, setup.fit, setup.normalise.clone(), config.train.batch).looking(looks);
+    let mut whole = predictors.fold(whole, Whole::joined_by);
     let bar = ProgressBar::new(pictures.len() as u64);
     let mut failed = 0;
     for path in &pictures {
-        match one(&mut whole, &config, path, &args.out, threshold) {
+        match one(&mut whole, &config, path, args, threshold) {
             Ok(()) => {}
             // The device is at fault, not the picture: the rest would fail too.
             Err(e @ (Error::Device(_) | Error::OutOfMemory(_) | Error::Shader { .. })) => return Err(e),
@@ -115,37 +154,66 @@ fn gather(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(all)
 }
 
-/// Where the mask of `picture` goes.
-fn mask_path(picture: &Path, out: &Path) -> Result<PathBuf> {
+/// Where a product of `picture` goes; `suffix` follows the picture's name.
+fn product_path(picture: &Path, out: &Path, suffix: &str) -> Result<PathBuf> {
     let name = picture.file_stem().ok_or_else(|| Error::data(picture, "has no file name"))?;
     let mut name = name.to_os_string();
-    name.push(".png");
+    name.push(suffix);
     Ok(out.join(name))
 }
 
-/// Masks never replace the pictures they are of, and other files only where that is asked for.
-fn spare_files(pictures: &[PathBuf], args: &PredictArgs) -> Result<()> {
+impl Product {
+    /// What follows the picture's name, for a model of this many output channels.
+    fn suffixes(self, channels: usize) -> Vec<String> {
+        match self {
+            Self::Mask => vec![".png".into()],
+            Self::Classes => vec!["_classes.png".into()],
+            Self::Probability if channels == 1 => vec!["_p.png".into()],
+            Self::Probability => (0..channels).map(|class| format!("_p{class}.png")).collect(),
+            Self::Npy => vec![".npy".into()],
+            Self::Overlay => vec!["_overlay.png".into()],
+        }
+    }
+}
+
+/// What is written never replaces the pictures it is of, and other files only where that is asked for.
+fn spare_files(pictures: &[PathBuf], args: &PredictArgs, channels: usize) -> Result<()> {
     let known: HashSet<PathBuf> = pictures.iter().filter_map(|p| p.canonicalize().ok()).collect();
-    for picture in pictures {
-        let mask = mask_path(picture, &args.out)?;
-        if mask.canonicalize().is_ok_and(|mask| known.contains(&mask)) {
-            let (mask, picture) = (mask.display(), picture.display());
+    let suffixes: Vec<String> = args.write.iter().flat_map(|product| product.suffixes(channels)).collect();
+    for (picture, suffix) in pictures.iter().flat_map(|p| suffixes.iter().map(move |s| (p, s))) {
+        let file = product_path(picture, &args.out, suffix)?;
+        if file.canonicalize().is_ok_and(|file| known.contains(&file)) {
+            let (file, picture) = (file.display(), picture.display());
             return Err(Error::Config(format!(
-                "the mask of {picture} would replace the picture {mask}; give another --out"
+                "the mask of {picture} would replace the picture {file}; give another --out"
             )));
         }
-        if mask.exists() && !args.overwrite {
-            let mask = mask.display();
+        if file.exists() && !args.overwrite {
+            let file = file.display();
             return Err(Error::Config(format!(
-                "{mask} is there already; give another --out, or --overwrite"
+                "{file} is there already; give another --out, or --overwrite"
             )));
         }
     }
     Ok(())
 }
 
-fn one(whole: &mut Whole, config: &Config, path: &Path, out: &Path, threshold: f32) -> Result<()> {
+fn one(whole: &mut Whole, config: &Config, path: &Path, args: &PredictArgs, threshold: f32) -> Result<()> {
     let picture = Picture::read(path, config.data.channels)?;
-    let mask = whole.predict(&picture)?.mask(threshold);
-    mask.write_png(mask_path(path, out)?, &written_coding(config))
+    let map = whole.predict(&picture)?;
+    let mask = map.mask(threshold);
+    for product in &args.write {
+        let files = product.suffixes(map.channels).into_iter().map(|s| product_path(path, &args.out, &s));
+        for (class, file) in files.enumerate() {
+            let file = file?;
+            match product {
+                Product::Mask => mask.write_png(file, &written_coding(config))?,
+                Product::Classes => mask.write_png(file, &MaskCoding::Indices)?,
+                Product::Probability => map.write_png(class, &file)?,
+                Product::Npy => write_atomic(file, &map.npy())?,
+                Product::Overlay => mask.outlined(&picture).write_png(file)?,
+            }
+        }
+    }
+    Ok(())
 }

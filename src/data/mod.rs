@@ -35,6 +35,7 @@ pub use mask::Mask;
 pub use normalise::Normalise;
 pub use objects::{ObjectsDataset, list_nested_pictures};
 pub use picture::Picture;
+pub(crate) use picture::write_gray16;
 pub use sample::{Dataset, Sample};
 pub use shapes::{ShapesDataset, ShapesOptions};
 pub use split::Split;

@@ -117,6 +117,22 @@ pub(crate) fn write_png(
     bytes: &[u8],
 ) -> Result<()> {
     let colour = if channels == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
+    encode_png(path, width, height, colour, bytes)
+}
+
+/// Writes a 16-bit gray PNG.
+pub(crate) fn write_gray16(path: &Path, width: usize, height: usize, values: &[u16]) -> Result<()> {
+    encode_png(path, width, height, ExtendedColorType::L16, bytemuck::cast_slice(values))
+}
+
+fn encode_png(
+    path: &Path,
+    width: usize,
+    height: usize,
+    colour: ExtendedColorType,
+    bytes: &[u8],
+) -> Result<()> {
+    let channels = usize::from(colour.bits_per_pixel() / 8);
     let unfit = || Error::data(path, format!("cannot be written: {width}x{height} is no size of a PNG"));
     let (w, h) = (u32::try_from(width).map_err(|_| unfit())?, u32::try_from(height).map_err(|_| unfit())?);
     if w == 0 || h == 0 || bytes.len() != width * height * channels {

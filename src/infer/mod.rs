@@ -9,4 +9,4 @@ mod whole;
 pub use embedded::{Bound, Segmenter, Settings};
 pub use predictor::Predictor;
 #[cfg(feature = "cli")]
-pub use whole::{Probabilities, Whole};
+pub use whole::{Looks, Probabilities, Whole};

@@ -1,9 +1,11 @@
 //! Whole pictures of any size, resized or tile by tile.
 
+use std::path::Path;
+
 use super::Predictor;
 use crate::{
     Result,
-    data::{Fit, Mask, Normalise, Picture, starts},
+    data::{Fit, Mask, Normalise, Picture, starts, write_gray16},
 };
 
 /// Probabilities of a whole picture.
@@ -30,6 +32,30 @@ impl Probabilities {
         Mask { width: self.width, height: self.height, data }
     }
 
+    /// Writes the probabilities of one class as a 16-bit gray PNG, 65535 for certainty.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] where the file cannot be written.
+    pub fn write_png(&self, class: usize, path: &Path) -> Result<()> {
+        let plane = self.data.iter().skip(class).step_by(self.channels);
+        let values: Vec<u16> = plane.map(|p| (p.clamp(0.0, 1.0) * 65535.0).round() as u16).collect();
+        write_gray16(path, self.width, self.height, &values)
+    }
+
+    /// The bytes of a NumPy file, f32, `[height, width, classes]`.
+    pub fn npy(&self) -> Vec<u8> {
+        let Self { width, height, channels, .. } = self;
+        let head =
+            format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({height}, {width}, {channels}), }}");
+        // Magic, version and length take ten bytes; all of them and the head are a multiple of 64, a line break last.
+        let length = (10 + head.len() + 1).next_multiple_of(64) - 10;
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((length as u16).to_le_bytes());
+        bytes.extend(format!("{head:<width$}\n", width = length - 1).bytes());
+        bytes.extend(self.data.iter().flat_map(|v| v.to_le_bytes()));
+        bytes
+    }
+
     /// Bilinear, class by class.
     fn resize(&self, width: usize, height: usize) -> Result<Self> {
         let mut data = vec![0.0; width * height * self.channels];
@@ -43,18 +69,61 @@ impl Probabilities {
     }
 }
 
-/// Predicts whole pictures with a model of fixed input size.
+/// How a picture is looked at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Looks {
+    /// Share of a tile's side that it has in common with the next, at least; below 1.
+    pub overlap: f64,
+    /// Where tiles overlap each counts by a Gaussian around its middle, with a deviation of an eighth of its side;
+    /// else all count alike.
+    pub gaussian: bool,
+    /// Every tile is also seen flipped across, down, and both, and the four are averaged.
+    pub flips: bool,
+}
+
+impl Default for Looks {
+    fn default() -> Self {
+        Self { overlap: 0.25, gaussian: true, flips: false }
+    }
+}
+
+impl Looks {
+    /// Weight of a tile's pixels along one axis. Never zero, as a pixel may be in one tile alone.
+    fn weights(&self, size: usize) -> Vec<f32> {
+        let middle = (size as f64 - 1.0) / 2.0;
+        let away = |i: usize| (i as f64 - middle) / (size as f64 / 8.0);
+        let weight =
+            |i: usize| if self.gaussian { (-0.5 * away(i).powi(2)).exp().max(1e-3) as f32 } else { 1.0 };
+        (0..size).map(weight).collect()
+    }
+}
+
+/// Predicts whole pictures with a model of fixed input size, or with several whose probabilities are averaged.
 pub struct Whole {
-    predictor: Predictor,
+    predictors: Vec<Predictor>,
     fit: Fit,
     normalise: Normalise,
     batch: usize,
+    looks: Looks,
 }
 
 impl Whole {
     /// `fit` and `normalise` as in training; `batch` tiles go to the device at once.
     pub fn new(predictor: Predictor, fit: Fit, normalise: Normalise, batch: usize) -> Self {
-        Self { predictor, fit, normalise, batch: batch.max(1) }
+        Self { predictors: vec![predictor], fit, normalise, batch: batch.max(1), looks: Looks::default() }
+    }
+
+    /// Looks at pictures in this way.
+    #[must_use]
+    pub fn looking(self, looks: Looks) -> Self {
+        Self { looks, ..self }
+    }
+
+    /// Asks another model as well, which must take and make the same shapes.
+    #[must_use]
+    pub fn joined_by(mut self, predictor: Predictor) -> Self {
+        self.predictors.push(predictor);
+        self
     }
 
     /// Probabilities at the picture's own size.
@@ -65,8 +134,8 @@ impl Whole {
         let seen = self.fit.prepare_picture(picture.clone(), &self.normalise)?;
         match self.fit {
             Fit::Resize { width, height } => {
-                let channels = self.predictor.model().out_channels;
-                let data = self.predictor.predict(&seen.data, 1)?;
+                let channels = self.classes();
+                let data = self.probabilities(&seen.data, 1, [height, width])?;
                 let map = Probabilities { width, height, channels, data };
                 map.resize(picture.width, picture.height)
             }
@@ -74,39 +143,77 @@ impl Whole {
         }
     }
 
-    /// Tiles that overlap by at least a quarter, averaged where they do; the padding is left out again.
+    fn classes(&self) -> usize {
+        self.predictors.first().map_or(1, |p| p.model().out_channels)
+    }
+
+    /// Probabilities of `n` pictures of `size` (height, width), averaged over all models and flips.
+    fn probabilities(&mut self, pixels: &[f32], n: usize, size: [usize; 2]) -> Result<Vec<f32>> {
+        let all = [(false, false), (true, false), (false, true), (true, true)];
+        let flips = &all[..if self.looks.flips { 4 } else { 1 }];
+        let share = 1.0 / (flips.len() * self.predictors.len()) as f32;
+        let mut sum: Vec<f32> = Vec::new();
+        for &(across, down) in flips {
+            let seen = flipped(pixels, size, n, across, down);
+            for predictor in &mut self.predictors {
+                let made = flipped(&predictor.predict(&seen, n)?, size, n, across, down);
+                sum.resize(made.len(), 0.0);
+                sum.iter_mut().zip(made).for_each(|(to, v)| *to += share * v);
+            }
+        }
+        Ok(sum)
+    }
+
+    /// Tiles that overlap, weighed where they do; the padding is left out again.
     fn tiles(&mut self, picture: &Picture, [w, h]: [usize; 2], size: usize) -> Result<Probabilities> {
-        let stride = (size * 3 / 4).max(1);
+        let stride = ((size as f64 * (1.0 - self.looks.overlap)) as usize).clamp(1, size);
         let corners: Vec<(usize, usize)> = starts(picture.height, size, stride)
             .into_iter()
             .flat_map(|y| starts(picture.width, size, stride).into_iter().map(move |x| (y, x)))
             .collect();
-        let channels = self.predictor.model().out_channels;
+        let (channels, weights) = (self.classes(), self.looks.weights(size));
         let mut sum = vec![0.0f32; w * h * channels];
-        let mut count = vec![0.0f32; w * h];
+        let mut whole = vec![0.0f32; w * h];
         for chunk in corners.chunks(self.batch) {
             let mut pixels: Vec<f32> = chunk.iter().flat_map(|&(y, x)| window(picture, x, y, size)).collect();
             // The last batch is filled up, so that one plan serves all.
             pixels.resize(self.batch * size * size * picture.channels, 0.0);
-            let predicted = self.predictor.predict(&pixels, self.batch)?;
+            let predicted = self.probabilities(&pixels, self.batch, [size; 2])?;
             for (tile, &(y0, x0)) in predicted.chunks_exact(size * size * channels).zip(chunk) {
                 for y in y0..(y0 + size).min(h) {
                     for x in x0..(x0 + size).min(w) {
+                        let weight = weights[y - y0] * weights[x - x0];
                         let from = ((y - y0) * size + x - x0) * channels;
                         let to = y * w + x;
-                        count[to] += 1.0;
+                        whole[to] += weight;
                         for c in 0..channels {
-                            sum[to * channels + c] += tile[from + c];
+                            sum[to * channels + c] += weight * tile[from + c];
                         }
                     }
                 }
             }
         }
-        for (pixel, n) in sum.chunks_exact_mut(channels).zip(count) {
-            pixel.iter_mut().for_each(|v| *v /= n);
+        for (pixel, weight) in sum.chunks_exact_mut(channels).zip(whole) {
+            // Weights that add up to their own sum may round to just above it.
+            pixel.iter_mut().for_each(|v| *v = (*v / weight).min(1.0));
         }
         Ok(Probabilities { width: w, height: h, channels, data: sum })
     }
+}
+
+/// `n` pictures of `size` (height, width) with any number of channels, each flipped.
+fn flipped(data: &[f32], [h, w]: [usize; 2], n: usize, across: bool, down: bool) -> Vec<f32> {
+    if !across && !down {
+        return data.to_vec();
+    }
+    let channels = data.len() / (n * h * w).max(1);
+    let source = |i: usize| {
+        let (picture, y, x) = (i / (h * w), i / w % h, i % w);
+        let (y, x) = (if down { h - 1 - y } else { y }, if across { w - 1 - x } else { x });
+        let at = ((picture * h + y) * w + x) * channels;
+        data[at..at + channels].iter().copied()
+    };
+    (0..n * h * w).flat_map(source).collect()
 }
 
 /// A square window.
@@ -135,6 +242,35 @@ mod tests {
                 assert!(normalise == Normalise::Unit || spread > 1.0, "{normalise:?} is lost in {fit:?}");
             }
         }
+    }
+
+    #[test]
+    fn flips_undo_themselves() {
+        let data: Vec<f32> = (0..2 * 3 * 4 * 2).map(|v| v as f32).collect();
+        for (across, down) in [(true, false), (false, true), (true, true)] {
+            let once = flipped(&data, [3, 4], 2, across, down);
+            assert_ne!(once, data);
+            assert_eq!(flipped(&once, [3, 4], 2, across, down), data);
+        }
+        assert_eq!(flipped(&data, [3, 4], 2, true, false)[..4], [6.0, 7.0, 4.0, 5.0]);
+    }
+
+    #[test]
+    fn tiles_weigh_most_in_their_middle() {
+        let even = Looks { gaussian: false, ..Looks::default() }.weights(8);
+        assert_eq!(even, [1.0; 8]);
+        let weights = Looks::default().weights(8);
+        assert!(weights[3] == weights[4] && weights[3] > weights[2] && weights[0] >= 1e-3);
+    }
+
+    #[test]
+    fn numpy_files_have_their_head() {
+        let map = Probabilities { width: 2, height: 1, channels: 1, data: vec![0.5, 1.0] };
+        let bytes = map.npy();
+        assert_eq!((bytes.len() % 64, bytes[..8].to_vec()), (8, b"\x93NUMPY\x01\x00".to_vec()));
+        let head = String::from_utf8_lossy(&bytes[10..bytes.len() - 8]).into_owned();
+        assert!(head.contains("(1, 2, 1)") && head.ends_with('\n'), "{head:?}");
+        assert_eq!(bytes[bytes.len() - 4..], 1.0f32.to_le_bytes());
     }
 
     #[test]

@@ -1,0 +1,118 @@
+//! The command's ways beside plain training: layouts of data, augmentation, presets, what predictions are written as.
+#![cfg(feature = "cli")]
+
+mod common;
+
+use std::{fs, path::Path};
+
+use common::{folder, run, succeed};
+
+/// A folder of pictures of two sizes, with a mask file for each of their objects.
+fn objects(root: &Path) {
+    for (id, side) in [("a", 24u32), ("b", 40), ("c", 24), ("d", 33)] {
+        let folder = root.join(id);
+        fs::create_dir_all(folder.join("images")).unwrap();
+        fs::create_dir_all(folder.join("masks")).unwrap();
+        let inside = |x: u32, y: u32, k: u32| (4 + 8 * k..10 + 8 * k).contains(&x) && (5..15).contains(&y);
+        let picture = image::RgbaImage::from_fn(side, side, |x, y| {
+            let v = if inside(x, y, 0) || inside(x, y, 1) { 220 } else { 30 };
+            image::Rgba([v, v, v, 255])
+        });
+        picture.save(folder.join("images").join(format!("{id}.png"))).unwrap();
+        for k in 0..2 {
+            let mask =
+                image::GrayImage::from_fn(side, side, |x, y| image::Luma([255 * u8::from(inside(x, y, k))]));
+            mask.save(folder.join("masks").join(format!("{k}.png"))).unwrap();
+        }
+    }
+}
+
+#[test]
+fn objects_of_mixed_sizes_train_and_predict() {
+    let folder = folder();
+    let here = folder.path();
+    objects(&here.join("nuclei"));
+    let keys = ["data.kind=objects", "data.root=nuclei", "data.val_fraction=0.25", "data.test_fraction=0.0"];
+    let set: Vec<&str> = keys.iter().flat_map(|key| ["--set", key]).collect();
+    succeed(here, &[&["train", "tiny.toml", "--quiet", "--set", "train.batch=1"][..], &set].concat());
+    succeed(here, &["predict", "run", "nuclei", "--out", "masks"]);
+    let sides: Vec<u32> = ["a", "b"]
+        .iter()
+        .map(|id| image::open(here.join(format!("masks/{id}.png"))).unwrap().width())
+        .collect();
+    assert_eq!(sides, [24, 40]);
+    let output =
+        run(here, &[&["train", "tiny.toml", "--overwrite", "--set", "model.classes=3"][..], &set].concat());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("knows no classes"));
+}
+
+#[test]
+fn predictions_are_written_in_every_way() {
+    let folder = folder();
+    let here = folder.path();
+    succeed(here, &["train", "tiny.toml", "--quiet", "--set", "train.epochs=1"]);
+    succeed(here, &["shapes", "--out", "new", "--count", "3", "--size", "50"]);
+    let all = ["--write", "mask,classes,probability,npy,overlay"];
+    let predict = ["predict", "run", "new/images", "--flips", "--weights", "run/best.safetensors"];
+    let ensemble = ["--weights", "run/last.safetensors", "--out", "out"];
+    succeed(here, &[&predict[..], &ensemble, &all].concat());
+    let mut names: Vec<String> = fs::read_dir(here.join("out"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("shape_00000"))
+        .collect();
+    names.sort();
+    let want = [".npy", ".png", "_classes.png", "_overlay.png", "_p.png"].map(|s| format!("shape_00000{s}"));
+    assert_eq!(names, want);
+    let p = image::open(here.join("out/shape_00000_p.png")).unwrap().to_luma16();
+    let mask = image::open(here.join("out/shape_00000.png")).unwrap().to_luma8();
+    assert_eq!((p.width(), mask.height()), (50, 50));
+    assert!(p.pixels().zip(mask.pixels()).all(|(p, m)| (p[0] >= 32768) == (m[0] == 255)));
+    let output = run(here, &[&predict[..], &ensemble, &all].concat());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--overwrite"), "files in the way are spared");
+    let output = run(here, &["predict", "run", "new/images", "--out", "more", "--overlap", "1"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--overlap"));
+}
+
+#[test]
+fn tiles_of_a_large_picture_agree_with_each_other() {
+    let folder = folder();
+    let here = folder.path();
+    succeed(here, &["train", "tiny.toml", "--quiet", "--set", "train.epochs=1", "--set", "data.fit=tile"]);
+    succeed(here, &["shapes", "--out", "new", "--count", "3", "--size", "90"]);
+    for overlap in ["0", "0.6"] {
+        let out = format!("out{overlap}");
+        succeed(here, &["predict", "run", "new/images", "--overlap", overlap, "--out", &out]);
+        assert_eq!(image::open(here.join(out).join("shape_00000.png")).unwrap().width(), 90);
+    }
+}
+
+#[test]
+fn augmentation_is_shown() {
+    let folder = folder();
+    let here = folder.path();
+    let keys = ["augment.rotate=30", "augment.elastic=2", "augment.contrast=0.2"];
+    let set: Vec<&str> = keys.iter().flat_map(|key| ["--set", key]).collect();
+    let show = ["augment", "tiny.toml", "--preview", "sheet.png", "--versions", "3"];
+    succeed(here, &[&show[..], &set].concat());
+    let sheet = image::open(here.join("sheet.png")).unwrap().to_rgb8();
+    assert_eq!((sheet.width(), sheet.height()), (4 * 36, 4 * 36));
+    let column = |c: u32| (0..32).flat_map(|y| (0..32).map(move |x| (c * 36 + x, y))).collect::<Vec<_>>();
+    let differs = |c: u32| {
+        column(0).iter().zip(column(c)).any(|(a, b)| sheet.get_pixel(a.0, a.1) != sheet.get_pixel(b.0, b.1))
+    };
+    assert!(differs(1) && differs(3));
+    let output = run(here, &show);
+    assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("[augment]"));
+}
+
+#[test]
+fn presets_are_listed_and_changed() {
+    let folder = folder();
+    let here = folder.path();
+    assert!(succeed(here, &["config", "--presets"]).contains("r2attunet-ftl"));
+    let shown = succeed(here, &["config", "tiny.toml", "--preset", "r2attunet-ftl"]);
+    assert!(shown.contains("name = \"focal_tversky\"") && shown.contains("epochs = 3"), "{shown}");
+    let output = run(here, &["plan", "--preset", "none"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("there is no preset"));
+}
