@@ -2,6 +2,7 @@
 
 mod augment;
 mod bench;
+mod data;
 mod doctor;
 mod info;
 mod plan;
@@ -48,6 +49,9 @@ enum Command {
     Tune(tune::TuneArgs),
     /// Explains every config key, or prints a resolved config.
     Config(run::ConfigArgs),
+    /// Looks at a data set: what it holds, and what is wrong with it.
+    #[command(subcommand)]
+    Data(data::DataCommand),
     /// Shows what augmentation makes of training pictures.
     Augment(augment::AugmentArgs),
     /// Trains a model.
@@ -124,6 +128,7 @@ pub fn main(cli: Cli) -> Result<u8> {
         Command::Bench(args) => bench::bench(context, &kernels, &args),
         Command::Tune(args) => tune::tune(&context()?, &args),
         Command::Config(args) => run::config(&args),
+        Command::Data(command) => data::data(&command),
         Command::Augment(args) => augment::augment(&context()?, &args),
         Command::Train(args) => run::train(&context()?, &kernels, &args),
         Command::Eval(args) => run::eval(&context()?, &args),

@@ -21,6 +21,7 @@ pub(crate) mod random;
 mod sample;
 mod shapes;
 mod split;
+mod survey;
 #[cfg(test)]
 mod testing;
 
@@ -39,6 +40,7 @@ pub(crate) use picture::write_gray16;
 pub use sample::{Dataset, Sample};
 pub use shapes::{ShapesDataset, ShapesOptions};
 pub use split::Split;
+pub use survey::{ClassShare, Survey, Twins};
 
 /// How many offenders an error message names before it only counts them.
 const NAMED: usize = 5;

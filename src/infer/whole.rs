@@ -161,6 +161,8 @@ impl Whole {
                 sum.iter_mut().zip(made).for_each(|(to, v)| *to += share * v);
             }
         }
+        // Shares may add up to just above one.
+        sum.iter_mut().for_each(|v| *v = v.min(1.0));
         Ok(sum)
     }
 

@@ -1,0 +1,132 @@
+//! `gyre data`: what a data set holds, and what is wrong with it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{ConfigFile, say};
+use crate::{
+    Result,
+    data::{Dataset, Picture, Survey},
+    train::Setup,
+};
+
+/// Side of a thumbnail, pixels.
+const THUMBNAIL: usize = 96;
+/// Thumbnails in a row.
+const COLUMNS: usize = 8;
+/// Pixels between them.
+const GAP: usize = 4;
+
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Reads every picture and mask; names what ought to be mended, and ends with 1 if anything ought.
+    Check(CheckArgs),
+    /// Tells sizes, classes and parts, and draws thumbnails.
+    Summary(SummaryArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SummaryArgs {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Also draws the first pictures with the outlines of their masks to this PNG.
+    #[arg(long, value_name = "FILE")]
+    sheet: Option<PathBuf>,
+    /// How many pictures are drawn.
+    #[arg(long, default_value_t = 48, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    shown: u32,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What config and data raise.
+pub fn data(command: &DataCommand) -> Result<u8> {
+    match command {
+        DataCommand::Check(args) => check(args),
+        DataCommand::Summary(args) => summary(args),
+    }
+}
+
+fn check(args: &CheckArgs) -> Result<u8> {
+    let config = args.file.load()?;
+    let data = Setup::new(&config)?.open_data(&config)?;
+    let survey = Survey::of(&*data.dataset, &data.split);
+    let problems = survey.problems();
+    if args.json {
+        super::print_json(&serde_json::json!({ "survey": survey, "problems": problems }))?;
+    } else {
+        tell(&survey);
+        data.warnings.iter().for_each(|warning| say!("note     {warning}"));
+        for twins in survey.twins.iter().filter(|t| !t.exact) {
+            let part = if twins.leak { ", in several parts" } else { "" };
+            say!("note     look alike{part}: {}", twins.pictures.join(", "));
+        }
+        for twins in survey.twins.iter().filter(|t| t.exact && !t.leak) {
+            say!("note     the same picture: {}", twins.pictures.join(", "));
+        }
+        problems.iter().for_each(|problem| say!("PROBLEM  {problem}"));
+        say!("{}", if problems.is_empty() { "nothing ought to be mended" } else { "see PROBLEM above" });
+    }
+    Ok(u8::from(!problems.is_empty()))
+}
+
+fn tell(survey: &Survey) {
+    let parts: Vec<String> = survey.parts.iter().map(|(part, n)| format!("{n} {part}")).collect();
+    say!("pictures {} ({}), read as {} channel(s)", survey.pictures, parts.join(", "), survey.channels);
+    let mut sizes: Vec<_> = survey.sizes.iter().collect();
+    sizes.sort_by(|a, b| b.1.cmp(a.1));
+    let sizes: Vec<String> = sizes.iter().map(|(size, n)| format!("{size} ({n})")).collect();
+    say!("sizes    {}", sizes.join(", "));
+    for class in &survey.classes {
+        say!(
+            "class    {}: {:.2} % of pixels, in {} pictures",
+            class.class,
+            100.0 * class.share,
+            class.pictures
+        );
+    }
+    if !survey.empty.is_empty() {
+        say!("empty    {} masks are background alone", survey.empty.len());
+    }
+}
+
+fn summary(args: &SummaryArgs) -> Result<u8> {
+    let config = args.file.load()?;
+    let data = Setup::new(&config)?.open_data(&config)?;
+    tell(&Survey::of(&*data.dataset, &data.split));
+    if let Some(path) = &args.sheet {
+        thumbnails(&*data.dataset, (args.shown as usize).min(data.dataset.len()))?.write_png(path)?;
+        say!("sheet    {}", path.display());
+    }
+    Ok(0)
+}
+
+/// The first `shown` pictures, shrunk to fit a square, with the outlines of their masks.
+fn thumbnails(dataset: &dyn Dataset, shown: usize) -> Result<Picture> {
+    let pitch = THUMBNAIL + GAP;
+    let (width, height) = (COLUMNS.min(shown) * pitch, shown.div_ceil(COLUMNS) * pitch);
+    let mut sheet = Picture { width, height, channels: 3, data: vec![1.0; width * height * 3] };
+    for i in 0..shown {
+        let sample = dataset.load(i)?;
+        let longest = sample.picture.width.max(sample.picture.height);
+        let side = |v: usize| (v * THUMBNAIL / longest).max(1);
+        let (w, h) = (side(sample.picture.width), side(sample.picture.height));
+        let small = sample.mask.resize(w, h)?.outlined(&sample.picture.resize(w, h)?);
+        for (row, pixels) in small.data.chunks_exact(3 * w).enumerate() {
+            let to = 3 * ((i / COLUMNS * pitch + row) * width + i % COLUMNS * pitch);
+            sheet.data[to..to + 3 * w].copy_from_slice(pixels);
+        }
+    }
+    Ok(sheet)
+}
