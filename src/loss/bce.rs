@@ -4,7 +4,7 @@ use super::{check_pair, scale_by_upstream, shares};
 use crate::{
     Result,
     gpu::Variant,
-    graph::{Access, Array, Backward, Cost, Lowering, Operator, Shape},
+    graph::{Array, Backward, Cost, Lowering, Operator, Shape},
     ops::Act,
 };
 
@@ -63,7 +63,6 @@ impl Operator for Bce {
         let x = l.input_shape(0);
         let shares = shares(x.vec4s(), 1);
         let scale = 1.0 / x.count() as f32;
-        let partial = l.scratch("partial", Shape::new(1, 1, shares, 4));
         let params = vec![
             ("size", x.vec4s().into()),
             ("c4", x.c4().into()),
@@ -74,15 +73,8 @@ impl Operator for Bce {
             ("negative", self.negative.into()),
             ("gamma", self.gamma.into()),
         ];
-        let buffers = vec![
-            Access::Write(l.output(1)),
-            Access::Write(partial),
-            Access::Read(l.input(0)),
-            Access::Read(l.input(1)),
-        ];
         let variant = Variant::new("loss/bce").feature("focal", self.gamma > 0.0);
-        l.dispatch(variant, params, buffers, 64 * shares);
-        super::total(l, partial, shares, scale);
+        super::in_one_pass(l, variant, params, shares, scale);
         Ok(())
     }
 

@@ -15,8 +15,8 @@ pub use spec::{Loss, LossOptions, LossSpec, spec_from_attrs};
 
 use crate::{
     Error, Result,
-    gpu::Variant,
-    graph::{Access, Backward, Lowering, Shape, Var},
+    gpu::{Variant, Word},
+    graph::{Access, Backward, Lowering, Shape},
     ops::{Binary, BinaryKind},
 };
 
@@ -51,8 +51,19 @@ fn scale_by_upstream(name: &str, b: &mut Backward<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Adds the last stage of a loss: its partial sums, `shares` vec4, become output 0, times `scale`.
-fn total(l: &mut Lowering<'_>, partial: Var, shares: usize, scale: f32) {
+/// Adds a loss whose gradient needs no sum: one pass over logits and target that leaves the gradient and `shares`
+/// partial sums, and one that adds those up to output 0, times `scale`.
+fn in_one_pass(
+    l: &mut Lowering<'_>,
+    variant: Variant,
+    params: Vec<(&'static str, Word)>,
+    shares: usize,
+    scale: f32,
+) {
+    let partial = l.scratch("partial", Shape::new(1, 1, shares, 4));
+    let (logits, target) = (Access::Read(l.input(0)), Access::Read(l.input(1)));
+    let buffers = vec![Access::Write(l.output(1)), Access::Write(partial), logits, target];
+    l.dispatch(variant, params, buffers, 64 * shares);
     let params = vec![("shares", shares.into()), ("scale", scale.into())];
     let buffers = vec![Access::Write(l.output(0)), Access::Read(partial)];
     l.dispatch(Variant::new("loss/total"), params, buffers, 64);

@@ -4,7 +4,7 @@ use super::{check_pair, scale_by_upstream, shares};
 use crate::{
     Result,
     gpu::Variant,
-    graph::{Access, Array, Backward, Cost, Lowering, Operator, Shape},
+    graph::{Array, Backward, Cost, Lowering, Operator, Shape},
     ops::Softmax,
 };
 
@@ -64,7 +64,6 @@ impl Operator for SoftmaxFocal {
         let x = l.input_shape(0);
         let shares = shares(x.pixels(), 1);
         let scale = 1.0 / x.count() as f32;
-        let partial = l.scratch("partial", Shape::new(1, 1, shares, 4));
         let params = vec![
             ("pixels", x.pixels().into()),
             ("c4", x.c4().into()),
@@ -74,15 +73,8 @@ impl Operator for SoftmaxFocal {
             ("alpha", self.alpha.into()),
             ("gamma", self.gamma.into()),
         ];
-        let buffers = vec![
-            Access::Write(l.output(1)),
-            Access::Write(partial),
-            Access::Read(l.input(0)),
-            Access::Read(l.input(1)),
-        ];
         let variant = Variant::new("loss/softmax_focal").feature("one_vs_all", self.one_vs_all);
-        l.dispatch(variant, params, buffers, 64 * shares);
-        super::total(l, partial, shares, scale);
+        super::in_one_pass(l, variant, params, shares, scale);
         Ok(())
     }
 

@@ -258,6 +258,10 @@ impl Trainer {
     /// # Errors
     /// As [`Self::step`].
     pub fn step_changed(&mut self, x: &[f32], y: &[u8], n: usize, lr: f32, changes: &Changes) -> Result<()> {
+        if changes.moves.len() != 16 * n {
+            let message = format!("wants 16 numbers for each of {n} pictures, got {}", changes.moves.len());
+            return Err(Error::shape("moves", message));
+        }
         let part = n.div_ceil(self.micro_batches);
         let (of_x, of_y) = (x.len() / n.max(1), y.len() / n.max(1));
         let starts: Vec<usize> = (0..n).step_by(part.max(1)).collect();
