@@ -26,6 +26,8 @@ pub mod cli;
 #[cfg(feature = "cli")]
 pub mod data;
 #[cfg(feature = "cli")]
+pub mod experiment;
+#[cfg(feature = "cli")]
 pub mod report;
 
 pub use error::{Error, Result};

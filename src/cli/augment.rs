@@ -91,8 +91,7 @@ fn changed(
 /// Rows of pictures, columns of versions; values are stretched from the least to the largest of the batch as it is.
 fn sheet(batch: &Batch, columns: &[Version]) -> Picture {
     let (h, w, c) = (batch.h, batch.w, batch.c);
-    let (width, height) = (columns.len() * (w + GAP), batch.valid * (h + GAP));
-    let mut sheet = Picture { width, height, channels: 3, data: vec![1.0; width * height * 3] };
+    let mut sheet = Picture::white(columns.len() * (w + GAP), batch.valid * (h + GAP));
     let least = batch.x.iter().copied().fold(f32::INFINITY, f32::min);
     let most = batch.x.iter().copied().fold(f32::NEG_INFINITY, f32::max).max(least + f32::MIN_POSITIVE);
     for (column, (x, y)) in columns.iter().enumerate() {
@@ -100,11 +99,7 @@ fn sheet(batch: &Batch, columns: &[Version]) -> Picture {
             let data = x[n * h * w * c..(n + 1) * h * w * c].iter().map(|v| (v - least) / (most - least));
             let picture = Picture { width: w, height: h, channels: c, data: data.collect() };
             let mask = Mask { width: w, height: h, data: y[n * h * w..(n + 1) * h * w].to_vec() };
-            let rows = mask.outlined(&picture);
-            for (row, pixels) in rows.data.chunks_exact(3 * w).enumerate() {
-                let to = 3 * ((n * (h + GAP) + row) * width + column * (w + GAP));
-                sheet.data[to..to + 3 * w].copy_from_slice(pixels);
-            }
+            sheet.paste(&mask.outlined(&picture), column * (w + GAP), n * (h + GAP));
         }
     }
     sheet

@@ -115,18 +115,14 @@ fn summary(args: &SummaryArgs) -> Result<u8> {
 /// The first `shown` pictures, shrunk to fit a square, with the outlines of their masks.
 fn thumbnails(dataset: &dyn Dataset, shown: usize) -> Result<Picture> {
     let pitch = THUMBNAIL + GAP;
-    let (width, height) = (COLUMNS.min(shown) * pitch, shown.div_ceil(COLUMNS) * pitch);
-    let mut sheet = Picture { width, height, channels: 3, data: vec![1.0; width * height * 3] };
+    let mut sheet = Picture::white(COLUMNS.min(shown) * pitch, shown.div_ceil(COLUMNS) * pitch);
     for i in 0..shown {
         let sample = dataset.load(i)?;
         let longest = sample.picture.width.max(sample.picture.height);
         let side = |v: usize| (v * THUMBNAIL / longest).max(1);
         let (w, h) = (side(sample.picture.width), side(sample.picture.height));
         let small = sample.mask.resize(w, h)?.outlined(&sample.picture.resize(w, h)?);
-        for (row, pixels) in small.data.chunks_exact(3 * w).enumerate() {
-            let to = 3 * ((i / COLUMNS * pitch + row) * width + i % COLUMNS * pitch);
-            sheet.data[to..to + 3 * w].copy_from_slice(pixels);
-        }
+        sheet.paste(&small, i % COLUMNS * pitch, i / COLUMNS * pitch);
     }
     Ok(sheet)
 }

@@ -4,10 +4,10 @@ mod augment;
 mod bench;
 mod data;
 mod doctor;
+mod experiment;
 mod info;
 mod plan;
 mod predict;
-mod presets;
 mod run;
 mod tune;
 
@@ -20,7 +20,11 @@ use std::{
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{Error, Result, gpu::Select, train::config::Config};
+use crate::{
+    Error, Result,
+    gpu::Select,
+    train::config::{Config, presets},
+};
 
 /// Trains and runs 2-D image-segmentation networks on any GPU.
 #[derive(Debug, Parser)]
@@ -60,6 +64,8 @@ enum Command {
     Eval(run::EvalArgs),
     /// Predicts masks of pictures, at their own size.
     Predict(predict::PredictArgs),
+    /// Runs an experiment, a grid of configs and seeds, and sums it up in tables and figures.
+    Experiment(experiment::ExperimentArgs),
     /// Writes generated shapes with their masks to a folder.
     Shapes(run::ShapesArgs),
 }
@@ -133,6 +139,7 @@ pub fn main(cli: Cli) -> Result<u8> {
         Command::Train(args) => run::train(&context()?, &kernels, &args),
         Command::Eval(args) => run::eval(&context()?, &args),
         Command::Predict(args) => predict::predict(&context()?, &args),
+        Command::Experiment(args) => experiment::experiment(context, &kernels, &args),
         Command::Shapes(args) => run::shapes(&args),
     };
     if let Some(context) = opened.get() {

@@ -10,14 +10,14 @@ use std::{
 use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 
-use super::{Precision, run::trained, say};
+use super::{Precision, say};
 use crate::{
     Error, Result,
     data::{MaskCoding, Picture, list_nested_pictures, list_pictures},
     gpu::Context,
     infer::{Looks, Predictor, Whole},
     io::atomic::write_atomic,
-    train::{Setup, config::Config, written_coding},
+    train::{Setup, config::Config, trained, written_coding},
 };
 
 #[derive(Debug, Args)]
@@ -91,9 +91,9 @@ pub fn predict(context: &Arc<Context>, args: &PredictArgs) -> Result<u8> {
     spare_files(&pictures, args, setup.model.out_channels)?;
     fs::create_dir_all(&args.out).map_err(Error::io(&args.out))?;
     let mixed = args.precision == Precision::Mixed;
-    let files: Vec<Option<&PathBuf>> = match args.weights.as_slice() {
+    let files: Vec<Option<&Path>> = match args.weights.as_slice() {
         [] => vec![None],
-        files => files.iter().map(Some).collect(),
+        files => files.iter().map(|file| Some(file.as_path())).collect(),
     };
     let predictors = files.into_iter().map(|file| {
         let weights = trained(context, &setup, &config, file)?;

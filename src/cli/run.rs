@@ -4,15 +4,18 @@ use std::{path::PathBuf, sync::Arc};
 
 use clap::{Args, ValueEnum};
 
-use super::{ConfigFile, Precision, presets, say, tune::Kernels};
+use super::{ConfigFile, Precision, say, tune::Kernels};
 use crate::{
     Error, Result,
     data::{ShapesDataset, ShapesOptions},
     gpu::Context,
-    graph::{Graph, Shape, Weights},
     infer::Predictor,
     metrics::{Summary, Values},
-    train::{self, Evaluation, RunOptions, Setup, config::Config},
+    train::{
+        self, Evaluation, RunOptions, Setup,
+        config::{Config, presets},
+        trained,
+    },
 };
 
 #[derive(Debug, Args)]
@@ -140,7 +143,7 @@ pub fn eval(context: &Arc<Context>, args: &EvalArgs) -> Result<u8> {
     let config = args.file.load()?;
     let setup = Setup::new(&config)?;
     let data = setup.open_data(&config)?;
-    let weights = trained(context, &setup, &config, args.weights.as_ref())?;
+    let weights = trained(context, &setup, &config, args.weights.as_deref())?;
     let all: Vec<usize> = (0..data.dataset.len()).collect();
     let items = match args.split {
         Part::Train => &data.split.train,
@@ -162,30 +165,6 @@ pub fn eval(context: &Arc<Context>, args: &EvalArgs) -> Result<u8> {
         print_scores(&summary);
     }
     Ok(0)
-}
-
-/// The weights of `file`, or the best of the run folder.
-pub fn trained(
-    context: &Arc<Context>,
-    setup: &Setup,
-    config: &Config,
-    file: Option<&PathBuf>,
-) -> Result<Arc<Weights>> {
-    let folder = &config.train.out;
-    let choices =
-        [file.cloned(), Some(folder.join("best.safetensors")), Some(folder.join("last.safetensors"))];
-    let path = choices.into_iter().flatten().find(|p| file.is_some() || p.exists()).ok_or_else(|| {
-        Error::Config(format!(
-            "{} holds no checkpoint; train first, or name one with --weights",
-            folder.display()
-        ))
-    })?;
-    let mut graph = Graph::new();
-    let x = graph.input("picture", Shape::new(1, setup.size[0], setup.size[1], setup.model.in_channels));
-    setup.model.build(&mut graph, x, false)?;
-    let weights = Arc::new(Weights::new(context, &graph, 0)?);
-    train::load_weights(&weights, &path)?;
-    Ok(weights)
 }
 
 fn print_scores(summary: &Summary) {

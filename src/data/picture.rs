@@ -69,6 +69,24 @@ impl Picture {
         Ok(Self { width, height, channels: self.channels, data: data.ok_or_else(refused)? })
     }
 
+    /// A white RGB picture.
+    pub fn white(width: usize, height: usize) -> Self {
+        Self { width, height, channels: 3, data: vec![1.0; width * height * 3] }
+    }
+
+    /// Puts `part`, gray or RGB, into this RGB picture with its corner at (`left`, `top`); what lies outside is cut off.
+    pub fn paste(&mut self, part: &Self, left: usize, top: usize) {
+        for y in 0..part.height.min(self.height.saturating_sub(top)) {
+            for x in 0..part.width.min(self.width.saturating_sub(left)) {
+                let from = (y * part.width + x) * part.channels;
+                let to = 3 * ((top + y) * self.width + left + x);
+                for channel in 0..3 {
+                    self.data[to + channel] = part.data[from + channel % part.channels];
+                }
+            }
+        }
+    }
+
     /// Writes an 8-bit gray or RGB PNG; values outside 0..1 are clamped.
     ///
     /// # Errors

@@ -34,12 +34,12 @@ pub(super) fn build(model: &Model, net: &mut Net<'_>, x: Var) -> Result<Var> {
         };
         x = net.scoped(&format!("dec{level}"), |net| block(model, net, &[skip, x], width))?;
     }
-    net.conv("head", &[x], model.out_channels, 1, true)
+    net.project("head", &[x], model.out_channels, true)
 }
 
 /// Two recurrent units after a 1x1 projection, which is added to their result (eq 7) where `residual`.
 fn block(model: &Model, net: &mut Net<'_>, sources: &[Var], width: usize) -> Result<Var> {
-    let x = net.conv("proj", sources, width, 1, true)?;
+    let x = net.project("proj", sources, width, true)?;
     let first = net.scoped("rcl1", |net| recurrent_unit(net, x, model.share, model.recurrence()))?;
     let second = net.scoped("rcl2", |net| recurrent_unit(net, first, model.share, model.recurrence()))?;
     if model.residual { net.add(second, x) } else { Ok(second) }

@@ -40,7 +40,7 @@ pub(super) fn build(model: &Model, net: &mut Net<'_>, x: Var) -> Result<Var> {
         };
         x = block(net, format!("{up}{level}"), &[skip, x], width)?;
     }
-    net.conv("Conv_1x1", &[x], model.out_channels, 1, true)
+    net.project("Conv_1x1", &[x], model.out_channels, true)
 }
 
 fn double_conv(net: &mut Net<'_>, sources: &[Var], width: usize) -> Result<Var> {

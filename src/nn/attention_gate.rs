@@ -9,13 +9,13 @@ use crate::{Result, graph::Var, ops::Act};
 /// # Errors
 /// As the layers.
 pub fn attention_gate(net: &mut Net<'_>, g: Var, x: Var, inner: usize) -> Result<Var> {
-    let from_x = net.conv("W_x.0", &[x], inner, 1, true)?;
+    let from_x = net.project("W_x.0", &[x], inner, true)?;
     let from_x = net.batch_norm("W_x.1", from_x, None)?;
-    let from_g = net.conv("W_g.0", &[g], inner, 1, true)?;
+    let from_g = net.project("W_g.0", &[g], inner, true)?;
     let from_g = net.batch_norm("W_g.1", from_g, None)?;
     let sum = net.add(from_g, from_x)?;
     let active = net.act(Act::Relu, sum)?;
-    let psi = net.conv("psi.0", &[active], 1, 1, true)?;
+    let psi = net.project("psi.0", &[active], 1, true)?;
     let psi = net.batch_norm("psi.1", psi, None)?;
     let alpha = net.act(Act::Sigmoid, psi)?;
     net.mul(x, alpha)
@@ -37,7 +37,7 @@ pub struct GateForm {
 /// As the layers.
 pub fn plain_gate(net: &mut Net<'_>, g: Var, x: Var, inner: usize, form: GateForm) -> Result<Var> {
     let normed = |net: &mut Net<'_>, conv: &str, norm: &str, v: Var, out: usize, bias: bool| {
-        let z = net.conv(conv, &[v], out, 1, bias)?;
+        let z = net.project(conv, &[v], out, bias)?;
         if form.norm { net.batch_norm(norm, z, None) } else { Ok(z) }
     };
     let from_g = normed(net, "wg", "bn_g", g, inner, form.norm)?;

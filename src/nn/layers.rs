@@ -12,17 +12,22 @@ pub enum Scheme {
     /// Uniform in +-1/sqrt(fan in) for weights and biases, as PyTorch does.
     #[default]
     PyTorch,
-    /// Normal with deviation sqrt(2 / fan in) (He et al. 2015).
+    /// Normal, with deviation sqrt(2 / fan in) where a rectifier follows (He et al. 2015) and PyTorch's
+    /// sqrt(1 / (3 fan in)) where none does: the sums of a residual network then keep near unit variance. With the
+    /// rectifier's on every layer they grow level by level, and the outputs are saturated before training begins.
     He,
+    /// Normal with deviation 2 / sqrt(fan in) on every layer, as the focal Tversky paper prints it.
+    Printed,
     /// Uniform in +-sqrt(6 / (fan in + fan out)) (Glorot and Bengio 2010).
     Xavier,
 }
 
 impl Scheme {
-    fn weight(self, fan_in: usize, fan_out: usize) -> Init {
+    fn weight(self, fan_in: usize, fan_out: usize, rectified: bool) -> Init {
         match self {
             Self::PyTorch => Init::Uniform(1.0 / (fan_in as f32).sqrt()),
-            Self::He => Init::Normal((2.0 / fan_in as f32).sqrt()),
+            Self::He => Init::Normal((if rectified { 2.0 } else { 1.0 / 3.0 } / fan_in as f32).sqrt()),
+            Self::Printed => Init::Normal(2.0 / (fan_in as f32).sqrt()),
             Self::Xavier => Init::Uniform((6.0 / (fan_in + fan_out) as f32).sqrt()),
         }
     }
@@ -30,7 +35,7 @@ impl Scheme {
     fn bias(self, fan_in: usize) -> Init {
         match self {
             Self::PyTorch => Init::Uniform(1.0 / (fan_in as f32).sqrt()),
-            Self::He | Self::Xavier => Init::Constant(0.0),
+            Self::He | Self::Printed | Self::Xavier => Init::Constant(0.0),
         }
     }
 }
@@ -64,12 +69,25 @@ impl<'a> Net<'a> {
         self.graph.scoped(name, |graph| f(&mut Net { graph, train, scheme, bn_eps, bn_momentum }))
     }
 
-    /// Dense convolution with stride 1 and "same" padding over the channels of one or two sources, with the
-    /// parameters `name.weight` and, where `bias`, `name.bias`.
+    /// 3x3 convolution with stride 1 and "same" padding that a rectifier follows, over the channels of one or two
+    /// sources, with the parameters `name.weight` and, where `bias`, `name.bias`.
     ///
     /// # Errors
     /// [`crate::Error::Shape`] if the sources differ in size.
-    pub fn conv(
+    pub fn conv(&mut self, name: &str, sources: &[Var], out: usize, bias: bool) -> Result<Var> {
+        self.same_conv(name, sources, out, 3, bias)
+    }
+
+    /// 1x1 convolution that no rectifier follows, over the channels of one or two sources, with the parameters
+    /// `name.weight` and, where `bias`, `name.bias`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] if the sources differ in size.
+    pub fn project(&mut self, name: &str, sources: &[Var], out: usize, bias: bool) -> Result<Var> {
+        self.same_conv(name, sources, out, 1, bias)
+    }
+
+    fn same_conv(
         &mut self,
         name: &str,
         sources: &[Var],
@@ -81,7 +99,8 @@ impl<'a> Net<'a> {
         let (fan_in, fan_out) = (channels.iter().sum::<usize>() * kernel * kernel, out * kernel * kernel);
         let layout = Layout::Conv { out, sources: channels, kernel: [kernel; 2] };
         let mut inputs = sources.to_vec();
-        inputs.push(self.graph.param(&format!("{name}.weight"), layout, self.scheme.weight(fan_in, fan_out)));
+        let init = self.scheme.weight(fan_in, fan_out, kernel > 1);
+        inputs.push(self.graph.param(&format!("{name}.weight"), layout, init));
         if bias {
             inputs.push(self.graph.param(
                 &format!("{name}.bias"),
@@ -102,7 +121,8 @@ impl<'a> Net<'a> {
         // PyTorch takes the fan in of a transposed convolution from its output channels.
         let (fan_in, fan_out) = (out * 4, input * 4);
         let layout = Layout::ConvTranspose { input, out, kernel: [2; 2] };
-        let weight = self.graph.param(&format!("{name}.weight"), layout, self.scheme.weight(fan_in, fan_out));
+        let init = self.scheme.weight(fan_in, fan_out, false);
+        let weight = self.graph.param(&format!("{name}.weight"), layout, init);
         let bias = self.graph.param(&format!("{name}.bias"), Layout::Vector(out), self.scheme.bias(fan_in));
         let op = ConvTranspose2d {
             channels: out,
@@ -159,7 +179,7 @@ impl<'a> Net<'a> {
     /// # Errors
     /// As the layers.
     pub fn conv_bn_relu(&mut self, conv: &str, norm: &str, sources: &[Var], out: usize) -> Result<Var> {
-        let z = self.conv(conv, sources, out, 3, true)?;
+        let z = self.conv(conv, sources, out, true)?;
         let z = self.batch_norm(norm, z, None)?;
         self.act(Act::Relu, z)
     }

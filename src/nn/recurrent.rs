@@ -28,7 +28,7 @@ pub fn recurrent_block(net: &mut Net<'_>, x: Var, r: Recurrence) -> Result<Var> 
     let c = net.graph.shape(x).c;
     let mut seen = x;
     for step in 0..=r.t {
-        let z = net.conv("conv.0", &[seen], c, 3, true)?;
+        let z = net.conv("conv.0", &[seen], c, true)?;
         let z = net.batch_norm("conv.1", z, r.step(step))?;
         let p = net.act(Act::Relu, z)?;
         seen = if step < r.t { net.add(p, x)? } else { p };
@@ -43,7 +43,7 @@ pub fn recurrent_block(net: &mut Net<'_>, x: Var, r: Recurrence) -> Result<Var> 
 /// As the layers.
 pub fn rrcnn_block(net: &mut Net<'_>, sources: &[Var], out: usize, r: Recurrence) -> Result<Var> {
     // The public code registers the units before the 1x1 convolution; parameters are found by name.
-    let x = net.conv("Conv_1x1", sources, out, 1, true)?;
+    let x = net.project("Conv_1x1", sources, out, true)?;
     let first = net.scoped("RCNN.0", |net| recurrent_block(net, x, r))?;
     let second = net.scoped("RCNN.1", |net| recurrent_block(net, first, r))?;
     net.add(second, x)
@@ -57,14 +57,14 @@ pub fn rrcnn_block(net: &mut Net<'_>, sources: &[Var], out: usize, r: Recurrence
 /// As the layers.
 pub fn recurrent_unit(net: &mut Net<'_>, x: Var, share: bool, r: Recurrence) -> Result<Var> {
     let c = net.graph.shape(x).c;
-    let forward = net.conv("ff", &[x], c, 3, true)?;
+    let forward = net.conv("ff", &[x], c, true)?;
     let mut p = normed(net, forward, r.step(0))?;
     for step in 1..=r.t {
         let z = if share {
             let seen = net.add(p, x)?;
-            net.conv("ff", &[seen], c, 3, true)?
+            net.conv("ff", &[seen], c, true)?
         } else {
-            let recurrent = net.conv("rec", &[p], c, 3, false)?;
+            let recurrent = net.conv("rec", &[p], c, false)?;
             net.add(recurrent, forward)?
         };
         p = normed(net, z, r.step(step))?;

@@ -6,6 +6,7 @@
 
 mod load;
 mod losses;
+pub mod presets;
 mod sections;
 mod validate;
 mod values;

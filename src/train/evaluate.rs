@@ -1,7 +1,9 @@
 //! How good a model is on pictures whose masks are known, and the report that shows it.
 
+use std::{path::Path, sync::Arc};
+
 use super::{
-    Setup,
+    Setup, checkpoint,
     config::{Config, EmptyMasks},
     runlog::RunLog,
 };
@@ -9,6 +11,7 @@ use crate::{
     Error, Result,
     data::Dataset,
     gpu::Context,
+    graph::{Graph, Shape, Weights},
     infer::{Predictor, Whole},
     metrics::{Confusion, Empty, RocAuc, Summary, SurfaceDistance, SurfaceSummary, summarise},
     report::{PictureRow, Report},
@@ -82,6 +85,36 @@ impl Evaluation<'_> {
         }
         Ok((summary, pictures))
     }
+}
+
+/// The weights of `file`, or the best of the run folder, or its last.
+///
+/// # Errors
+/// [`Error::Config`] where there is no checkpoint; what reading one raises.
+pub fn trained(
+    context: &Arc<Context>,
+    setup: &Setup,
+    config: &Config,
+    file: Option<&Path>,
+) -> Result<Arc<Weights>> {
+    let folder = &config.train.out;
+    let choices = [
+        file.map(Path::to_path_buf),
+        Some(folder.join("best.safetensors")),
+        Some(folder.join("last.safetensors")),
+    ];
+    let path = choices.into_iter().flatten().find(|p| file.is_some() || p.exists()).ok_or_else(|| {
+        Error::Config(format!(
+            "{} holds no checkpoint; train first, or name one with --weights",
+            folder.display()
+        ))
+    })?;
+    let mut graph = Graph::new();
+    let x = graph.input("picture", Shape::new(1, setup.size[0], setup.size[1], setup.model.in_channels));
+    setup.model.build(&mut graph, x, false)?;
+    let weights = Arc::new(Weights::new(context, &graph, 0)?);
+    checkpoint::load_weights(&weights, &path)?;
+    Ok(weights)
 }
 
 /// The one number that names the best checkpoint: Dice of the foreground classes, all pictures pooled.

@@ -22,7 +22,7 @@ pub use augment::Augment;
 #[cfg(feature = "cli")]
 pub use checkpoint::{Progress, load_weights, weight_map};
 #[cfg(feature = "cli")]
-pub use evaluate::{Evaluation, write_report};
+pub use evaluate::{Evaluation, trained, write_report};
 #[cfg(feature = "cli")]
 pub use run::{Outcome, RunOptions, run};
 #[cfg(feature = "cli")]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Data, Evaluation, Progress, Setup, Trainer, checkpoint,
@@ -72,7 +72,7 @@ pub struct RunOptions {
 }
 
 /// What a run came to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Outcome {
     /// Optimiser steps done.
     pub steps: u64,

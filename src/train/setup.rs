@@ -113,6 +113,7 @@ fn model(config: &Config) -> Model {
         scheme: match m.init {
             config::Init::Pytorch => Scheme::PyTorch,
             config::Init::He => Scheme::He,
+            config::Init::Printed => Scheme::Printed,
             config::Init::Xavier => Scheme::Xavier,
         },
     }

@@ -84,8 +84,9 @@ section! {
         bn_eps: f64 = 1e-5;
         /// How much of a batch's statistics goes into the running ones, 0 to 1.
         bn_momentum: f64 = 0.1;
-        /// How weights begin: as PyTorch's defaults, He (normal, for ReLU) or Xavier (uniform). Default of
-        /// rrattunet: he.
+        /// How weights begin: as PyTorch's defaults, he (normal, of variance 2 / fan in before a ReLU and a third of
+        /// 1 / fan in elsewhere), printed (normal, of deviation 2 / sqrt(fan in): the words of rrattunet's paper, whose outputs
+        /// are then saturated at first) or xavier (uniform). Default of rrattunet: he.
         init: Init = Init::Pytorch;
     }
 }

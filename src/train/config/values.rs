@@ -105,8 +105,10 @@ choice! {
     Init {
         /// Kaiming uniform with a = sqrt(5), and biases alike: what PyTorch does untold.
         Pytorch = "pytorch",
-        /// Normal with variance 2 / fan-in.
+        /// Normal with variance 2 / fan-in before a ReLU, a third of 1 / fan-in elsewhere.
         He = "he",
+        /// Normal with deviation 2 / sqrt(fan-in).
+        Printed = "printed",
         /// Uniform with variance 2 / (fan-in + fan-out).
         Xavier = "xavier",
     }

@@ -15,7 +15,7 @@ pub struct Preset {
 pub const ALL: [Preset; 1] = [Preset {
     name: "r2attunet-ftl",
     about: "recurrent residual attention U-Net with focal Tversky loss, with the keys of its paper; set data.root",
-    text: include_str!("../../assets/presets/r2attunet-ftl.toml"),
+    text: include_str!("../../../assets/presets/r2attunet-ftl.toml"),
 }];
 
 /// The keys of a preset.
@@ -31,8 +31,8 @@ pub fn text(name: &str) -> Result<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Config, LossName, ModelName};
     use super::*;
-    use crate::train::config::{Config, LossName, ModelName};
 
     #[test]
     fn presets_are_valid() {

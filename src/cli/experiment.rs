@@ -1,0 +1,162 @@
+//! `gyre experiment`.
+
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
+
+use clap::Args;
+
+use super::{say, tune::Kernels};
+use crate::{
+    Error, Result,
+    experiment::{Choice, Figure, Shard, Spec, Sweep, Table, builtin},
+    gpu::Context,
+    io::atomic::write_atomic,
+    metrics::Summary,
+    train::Outcome,
+};
+
+#[derive(Debug, Args)]
+pub struct ExperimentArgs {
+    /// A TOML file, or an experiment that ships with gyre: table1, table2.
+    experiment: String,
+    /// One of the experiment's profiles, such as reduced or paper.
+    #[arg(long)]
+    profile: Option<String>,
+    /// A data folder that the experiment needs; may be repeated.
+    #[arg(long = "data", value_name = "NAME=FOLDER", value_parser = folder)]
+    data: Vec<(String, String)>,
+    /// Overrides a config key of all runs; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Seeds instead of the experiment's.
+    #[arg(long, value_delimiter = ',', value_name = "SEED,..")]
+    seeds: Option<Vec<u64>>,
+    /// Runs only what has this label; given several times, what has them all. Tables are of the whole experiment.
+    #[arg(long, value_name = "LABEL")]
+    only: Vec<String>,
+    /// Where runs, tables and figures go. Experiments of one folder share the runs that they have in common.
+    #[arg(long, default_value = "runs/experiments")]
+    out: PathBuf,
+    /// Does the i-th part of n of the runs, from 1, as one of a cluster's jobs; all write tables of what is done.
+    #[arg(long, default_value = "1/1", value_name = "I/N")]
+    shard: Shard,
+    /// Lists the runs and whether they are done; runs nothing.
+    #[arg(long, conflicts_with = "tables")]
+    list: bool,
+    /// Writes tables and figures of what is done; runs nothing.
+    #[arg(long)]
+    tables: bool,
+}
+
+fn folder(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok((name.to_owned(), path.to_owned())),
+        _ => Err("expected NAME=FOLDER".into()),
+    }
+}
+
+/// Runs what is not done of an experiment, then writes its tables and figures. Status 1 if runs failed.
+///
+/// # Errors
+/// [`Error::Config`] for an experiment or a config that is wrong, [`Error::Io`] where something cannot be written.
+pub fn experiment(
+    context: impl Fn() -> Result<Arc<Context>>,
+    kernels: &Kernels,
+    args: &ExperimentArgs,
+) -> Result<u8> {
+    let (name, spec) = read(&args.experiment)?;
+    let choice = Choice {
+        profile: args.profile.clone(),
+        folders: args.data.iter().cloned().collect::<BTreeMap<_, _>>(),
+        overrides: args.set.clone(),
+        seeds: args.seeds.clone(),
+        out: args.out.clone(),
+    };
+    let sweep = Sweep::new(spec, &choice)?;
+    let wanted = sweep.clone().only(&args.only)?;
+    if args.list {
+        for cell in &wanted.cells {
+            let state = cell.outcome()?.map_or("to do".into(), |outcome| headline(&outcome.scores));
+            say!("{}  {}  {state}", cell.config.train.out.display(), cell.name());
+        }
+        return Ok(0);
+    }
+    let failed = if args.tables { 0 } else { run(&context()?, kernels, &wanted, args.shard)? };
+    write_tables(&sweep, &name)?;
+    write_figures(&context, &sweep, &name)?;
+    Ok(u8::from(failed > 0))
+}
+
+/// The name of an experiment, for its files, and the experiment.
+fn read(given: &str) -> Result<(String, Spec)> {
+    let path = PathBuf::from(given);
+    if !path.is_file() {
+        return Ok((given.to_owned(), Spec::parse(builtin(given)?)?));
+    }
+    let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
+    let spec = Spec::parse(&text).map_err(|e| match e {
+        Error::Config(message) => Error::Config(format!("{given}: {message}")),
+        other => other,
+    })?;
+    let name = path.file_stem().map_or_else(|| "experiment".into(), |s| s.to_string_lossy().into_owned());
+    Ok((name, spec))
+}
+
+fn run(context: &Arc<Context>, kernels: &Kernels, sweep: &Sweep, shard: Shard) -> Result<usize> {
+    let (mut failed, all) = (0, sweep.cells.len());
+    sweep.run(
+        context,
+        shard,
+        |index, cell| {
+            say!("{}/{all}  {}", index + 1, cell.name());
+            kernels.before_training(context, &cell.config)
+        },
+        |_, outcome: &Result<Outcome>| match outcome {
+            Ok(outcome) => {
+                say!(
+                    "  {} after {} steps, {:.0} s",
+                    headline(&outcome.scores),
+                    outcome.steps,
+                    outcome.seconds
+                )
+            }
+            Err(error) => {
+                failed += 1;
+                eprintln!("  failed: {error}");
+            }
+        },
+    )?;
+    Ok(failed)
+}
+
+fn headline(scores: &Summary) -> String {
+    scores.pooled.macro_foreground.dice.map_or("Dice undefined".into(), |dice| format!("Dice {dice:.4}"))
+}
+
+fn write_tables(sweep: &Sweep, name: &str) -> Result<()> {
+    let table = Table::of(sweep)?;
+    fs::create_dir_all(&sweep.out).map_err(Error::io(&sweep.out))?;
+    let runs = format!("{name}-runs.csv");
+    for (file, text) in [
+        (format!("{name}.md"), table.markdown()),
+        (format!("{name}.csv"), table.csv()),
+        (format!("{name}.tex"), table.latex()),
+        (runs, table.runs_csv()),
+    ] {
+        write_atomic(sweep.out.join(file), text.as_bytes())?;
+    }
+    let (done, all) = table.done;
+    say!("{done} of {all} runs done; {}", sweep.out.join(format!("{name}.md")).display());
+    Ok(())
+}
+
+fn write_figures(context: impl Fn() -> Result<Arc<Context>>, sweep: &Sweep, name: &str) -> Result<()> {
+    for shown in &sweep.spec.figures {
+        let Some(cell) = sweep.cells.iter().find(|cell| cell.labels == shown.cell) else { continue };
+        if cell.outcome()?.is_some() {
+            let path = sweep.out.join(format!("{name}-{}.png", shown.name));
+            Figure::of(&context()?, cell, shown.pictures)?.draw().write_png(&path)?;
+            say!("{}", path.display());
+        }
+    }
+    Ok(())
+}

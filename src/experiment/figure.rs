@@ -1,0 +1,67 @@
+//! Pictures of what the models of an experiment predict: a row each of pictures, of truths and of predictions.
+
+use std::sync::Arc;
+
+use super::Cell;
+use crate::{
+    Error, Result,
+    data::Picture,
+    gpu::Context,
+    infer::Predictor,
+    report::PictureRow,
+    train::{Evaluation, Setup, trained},
+};
+
+/// White between panels, pixels.
+const GAP: usize = 4;
+
+/// What is drawn.
+pub struct Figure {
+    panels: Vec<[Picture; 3]>,
+}
+
+impl Figure {
+    /// The first `count` test pictures of a cell that is done, with truth and prediction.
+    ///
+    /// # Errors
+    /// What its data or the device raise.
+    pub fn of(context: &Arc<Context>, cell: &Cell, count: usize) -> Result<Self> {
+        let config = &cell.config;
+        let setup = Setup::new(config)?;
+        let data = setup.open_data(config)?;
+        let weights = trained(context, &setup, config, None)?;
+        let predictor = Predictor::new(&setup.model, &weights, setup.size);
+        let (dataset, items) = (&*data.dataset, &data.split.test);
+        let evaluation = Evaluation { config, setup: &setup, dataset, shown: count, thorough: false };
+        let (_, rows) = evaluation.of(predictor, &items[..count.min(items.len())])?;
+        if rows.is_empty() {
+            return Err(Error::Config(format!("{}: there are no test pictures to show", cell.name())));
+        }
+        Ok(Self { panels: rows.into_iter().map(panels).collect() })
+    }
+
+    /// All of it as one picture.
+    pub fn draw(&self) -> Picture {
+        let widths: Vec<usize> = self.panels.iter().map(|p| p[0].width).collect();
+        let height = self.panels.iter().map(|p| p[0].height).max().unwrap_or(0);
+        let width = widths.iter().sum::<usize>() + GAP * (widths.len() - 1);
+        let mut all = Picture::white(width, 3 * height + 2 * GAP);
+        let mut left = 0;
+        for (column, width) in self.panels.iter().zip(widths) {
+            for (row, panel) in column.iter().enumerate() {
+                all.paste(panel, left, row * (height + GAP));
+            }
+            left += width + GAP;
+        }
+        all
+    }
+}
+
+fn panels(row: PictureRow) -> [Picture; 3] {
+    let (width, height, channels) = (row.width, row.height, row.channels);
+    let mask = |data: Vec<u8>| {
+        let most = f32::from(data.iter().copied().max().unwrap_or(1).max(1));
+        Picture { width, height, channels: 1, data: data.iter().map(|c| f32::from(*c) / most).collect() }
+    };
+    [Picture { width, height, channels, data: row.picture }, mask(row.truth), mask(row.prediction)]
+}

@@ -1,0 +1,271 @@
+//! The cells of an experiment, and the runs that fill them.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+};
+
+use sha2::{Digest, Sha256};
+use toml::Table;
+
+use super::{
+    Spec,
+    spec::{Profile, filled},
+};
+use crate::{
+    Error, Result,
+    gpu::Context,
+    train::{
+        self, Outcome, RunOptions,
+        config::{Config, presets},
+    },
+};
+
+/// What a user chooses of an experiment.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// A profile of the experiment.
+    pub profile: Option<String>,
+    /// The folders that it needs, by name.
+    pub folders: BTreeMap<String, String>,
+    /// Config keys for all cells, as `--set` has them, after everything else.
+    pub overrides: Vec<String>,
+    /// Seeds instead of the experiment's.
+    pub seeds: Option<Vec<u64>>,
+    /// Where cells, tables and figures go.
+    pub out: PathBuf,
+}
+
+/// A part of the cells: the `index`-th of `of`, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Which part, from 1.
+    pub index: usize,
+    /// How many parts there are.
+    pub of: usize,
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = || format!("expected i/n with 1 <= i <= n, as 2/8, and not {text:?}");
+        let (index, of) = text.split_once('/').ok_or_else(wanted)?;
+        let (index, of) = (index.parse().map_err(|_| wanted())?, of.parse().map_err(|_| wanted())?);
+        if (1..=of).contains(&index) { Ok(Self { index, of }) } else { Err(wanted()) }
+    }
+}
+
+/// One run of an experiment.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    /// Its level of each axis.
+    pub labels: Vec<String>,
+    /// Its seed.
+    pub seed: u64,
+    /// What it does. Its folder is named by the hash of all other keys, so that a cell whose config changes, or
+    /// that another experiment has too, is known.
+    pub config: Config,
+}
+
+impl Cell {
+    /// What the run came to, if it is done.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if its scores cannot be understood, [`Error::Io`] if they cannot be read.
+    pub fn outcome(&self) -> Result<Option<Outcome>> {
+        let path = self.config.train.out.join("scores.json");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let bytes = fs::read(&path).map_err(Error::io(&path))?;
+        let outcome = serde_json::from_slice(&bytes);
+        outcome.map(Some).map_err(|e| Error::data(&path, format!("{e}; remove it to run the cell again")))
+    }
+
+    /// Its labels and seed in a line.
+    pub fn name(&self) -> String {
+        format!("{}, seed {}", self.labels.join(", "), self.seed)
+    }
+}
+
+/// An experiment ready to run.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    /// What was asked for.
+    pub spec: Spec,
+    /// All its runs, by combination and then by seed.
+    pub cells: Vec<Cell>,
+    /// Where everything goes.
+    pub out: PathBuf,
+}
+
+impl Sweep {
+    /// Resolves the configs of all cells.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the cell whose config is wrong, a profile or a folder that is not there.
+    pub fn new(spec: Spec, choice: &Choice) -> Result<Self> {
+        let empty = Profile::default();
+        let profile = choice.profile.as_ref().map(|name| spec.profile(name)).transpose()?.unwrap_or(&empty);
+        let seeds = choice.seeds.as_ref().or(profile.seeds.as_ref()).unwrap_or(&spec.seeds);
+        let mut cells = Vec::new();
+        for combination in spec.combinations() {
+            let mut layers: Vec<&Table> = vec![&spec.base, &profile.base];
+            layers.extend(combination.iter().map(|level| &level.set));
+            layers.extend(combination.iter().filter_map(|level| profile.levels.get(&level.label)));
+            let labels: Vec<String> = combination.iter().map(|level| level.label.clone()).collect();
+            for &seed in seeds {
+                let config = resolve(&spec, &layers, choice, seed).map_err(|e| match e {
+                    Error::Config(message) => Error::Config(format!("{}: {message}", labels.join(", "))),
+                    other => other,
+                })?;
+                cells.push(Cell { labels: labels.clone(), seed, config });
+            }
+        }
+        Ok(Self { cells, out: choice.out.clone(), spec })
+    }
+
+    /// Keeps the cells that have all these labels.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if none is left.
+    pub fn only(mut self, labels: &[String]) -> Result<Self> {
+        self.cells.retain(|cell| labels.iter().all(|label| cell.labels.contains(label)));
+        match self.cells.is_empty() {
+            true => Err(Error::Config(format!("no run of the experiment is of {}", labels.join(" and ")))),
+            false => Ok(self),
+        }
+    }
+
+    /// Runs the cells of a part that are not done, one after another, each from where it stopped; `before` is called
+    /// before each. A cell that fails does not keep the others from running: `after` hears of it.
+    ///
+    /// # Errors
+    /// That of `before`; [`Error::Data`] if the scores of a cell that is done cannot be read.
+    pub fn run(
+        &self,
+        context: &Arc<Context>,
+        shard: Shard,
+        mut before: impl FnMut(usize, &Cell) -> Result<()>,
+        mut after: impl FnMut(&Cell, &Result<Outcome>),
+    ) -> Result<()> {
+        for (index, cell) in self.cells.iter().enumerate() {
+            if index % shard.of + 1 != shard.index || cell.outcome()?.is_some() {
+                continue;
+            }
+            before(index, cell)?;
+            let options = RunOptions { resume: true, quiet: true, ..RunOptions::default() };
+            after(cell, &train::run(context, &cell.config, &options));
+        }
+        Ok(())
+    }
+}
+
+fn resolve(spec: &Spec, layers: &[&Table], choice: &Choice, seed: u64) -> Result<Config> {
+    let mut texts =
+        vec![spec.preset.as_deref().map(presets::text).transpose()?.unwrap_or_default().to_owned()];
+    for layer in layers {
+        let table = filled(layer, spec, &choice.folders)?;
+        texts.push(toml::to_string(&table).map_err(|e| Error::Config(e.to_string()))?);
+    }
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let mut overrides = choice.overrides.clone();
+    overrides.push(format!("train.seed={seed}"));
+    let mut config = Config::from_layers(&texts, &overrides)?;
+    config.train.out = cell_folder(&choice.out, &config)?;
+    Ok(config)
+}
+
+/// `cells/<hash>` with the hash of every key but the folder itself and what changes no number.
+fn cell_folder(out: &Path, config: &Config) -> Result<PathBuf> {
+    let mut config = config.clone();
+    let defaults = Config::default();
+    config.train.out = PathBuf::new();
+    config.data.cache_mb = defaults.data.cache_mb;
+    config.train.checkpoint_every = defaults.train.checkpoint_every;
+    let digest = Sha256::digest(config.to_toml()?.as_bytes());
+    let name: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(out.join("cells").join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPEC: &str = r#"
+        title = "t"
+        columns = ["dice"]
+        seeds = [1, 2]
+        base = { data.kind = "shapes" }
+        profiles.small = { base = { train.max_steps = 3 }, levels.b = { optim.lr = 0.25 }, seeds = [7] }
+        [[axes]]
+        name = "net"
+        levels = [
+            { label = "a", set = { optim.lr = 0.5, data.root = "$cells" } },
+            { label = "b", set = { optim.lr = 0.125 } },
+        ]
+    "#;
+
+    fn choice() -> Choice {
+        let folders = BTreeMap::from([("cells".to_owned(), "here".to_owned())]);
+        Choice { folders, out: "o".into(), ..Choice::default() }
+    }
+
+    #[test]
+    fn cells_have_their_keys_and_folders_of_their_own() {
+        let sweep = Sweep::new(Spec::parse(SPEC).unwrap(), &choice()).unwrap();
+        let seen: Vec<_> =
+            sweep.cells.iter().map(|c| (c.name(), c.config.optim.lr, c.config.train.seed)).collect();
+        let of = |name: &str, lr, seed| (format!("{name}, seed {seed}"), lr, seed);
+        assert_eq!(seen, [of("a", 0.5, 1), of("a", 0.5, 2), of("b", 0.125, 1), of("b", 0.125, 2)]);
+        let mut folders: Vec<_> = sweep.cells.iter().map(|c| c.config.train.out.clone()).collect();
+        folders.dedup();
+        assert_eq!(folders.len(), 4);
+        assert_eq!(sweep.cells[0].config.data.root, Path::new("here"));
+    }
+
+    #[test]
+    fn a_profile_changes_levels_and_seeds_and_the_user_has_the_last_word() {
+        let spec = Spec::parse(SPEC).unwrap();
+        let small = Choice { profile: Some("small".into()), ..choice() };
+        let cells = Sweep::new(spec.clone(), &small).unwrap().cells;
+        assert_eq!((cells.len(), cells[1].config.optim.lr, cells[1].seed), (2, 0.25, 7));
+        let told = Choice { overrides: vec!["optim.lr=1".into()], seeds: Some(vec![3]), ..small.clone() };
+        let cells = Sweep::new(spec.clone(), &told).unwrap().cells;
+        assert_eq!((cells[0].config.optim.lr, cells[0].seed, cells[0].config.train.max_steps), (1.0, 3, 3));
+        let none = Choice { profile: Some("large".into()), ..choice() };
+        assert!(Sweep::new(spec, &none).unwrap_err().to_string().contains("small"));
+    }
+
+    #[test]
+    fn folders_depend_on_what_changes_numbers_alone() {
+        let folder = |set: &str| {
+            let overrides = if set.is_empty() { vec![] } else { vec![set.to_owned()] };
+            let choice = Choice { overrides, ..choice() };
+            Sweep::new(Spec::parse(SPEC).unwrap(), &choice).unwrap().cells[0].config.train.out.clone()
+        };
+        assert_eq!(folder("data.cache_mb=5"), folder(""));
+        assert_eq!(folder("train.out=elsewhere"), folder(""));
+        assert_ne!(folder("optim.eps=1e-5"), folder(""));
+    }
+
+    #[test]
+    fn cells_are_chosen_by_label() {
+        let sweep = Sweep::new(Spec::parse(SPEC).unwrap(), &choice()).unwrap();
+        assert_eq!(sweep.clone().only(&["b".into()]).unwrap().cells.len(), 2);
+        assert_eq!(sweep.clone().only(&[]).unwrap().cells.len(), 4);
+        assert!(sweep.only(&["a".into(), "b".into()]).unwrap_err().to_string().contains("a and b"));
+    }
+
+    #[test]
+    fn shards_are_read() {
+        assert_eq!("2/8".parse(), Ok(Shard { index: 2, of: 8 }));
+        for odd in ["0/2", "3/2", "1", "a/2", "1/0", "-1/2"] {
+            assert!(odd.parse::<Shard>().is_err(), "{odd}");
+        }
+    }
+}
