@@ -64,6 +64,8 @@ enum Command {
     Eval(run::EvalArgs),
     /// Predicts masks of pictures, at their own size.
     Predict(predict::PredictArgs),
+    /// Writes the report of a run anew, from its log and its best weights.
+    Report(run::ReportArgs),
     /// Runs an experiment, a grid of configs and seeds, and sums it up in tables and figures.
     Experiment(experiment::ExperimentArgs),
     /// Writes generated shapes with their masks to a folder.
@@ -139,6 +141,7 @@ pub fn main(cli: Cli) -> Result<u8> {
         Command::Train(args) => run::train(&context()?, &kernels, &args),
         Command::Eval(args) => run::eval(&context()?, &args),
         Command::Predict(args) => predict::predict(&context()?, &args),
+        Command::Report(args) => run::report(&context()?, &args),
         Command::Experiment(args) => experiment::experiment(context, &kernels, &args),
         Command::Shapes(args) => run::shapes(&args),
     };

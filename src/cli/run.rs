@@ -12,7 +12,7 @@ use crate::{
     infer::Predictor,
     metrics::{Summary, Values},
     train::{
-        self, Evaluation, RunOptions, Setup,
+        self, Evaluation, RunOptions, Setup, Shown,
         config::{Config, presets},
         trained,
     },
@@ -157,13 +157,30 @@ pub fn eval(context: &Arc<Context>, args: &EvalArgs) -> Result<u8> {
     let mixed = args.precision == Precision::Mixed;
     let predictor = Predictor::new(&setup.model, &weights, setup.size).mixed(mixed);
     let (config, setup, dataset) = (&config, &setup, &*data.dataset);
-    let evaluation = Evaluation { config, setup, dataset, shown: 0, thorough: true };
-    let (summary, _) = evaluation.of(predictor, items)?;
+    let evaluation = Evaluation { config, setup, dataset, shown: Shown::default(), thorough: true };
+    let summary = evaluation.of(predictor, items)?.summary;
     if args.json {
         super::print_json(&summary)?;
     } else {
         print_scores(&summary);
     }
+    Ok(0)
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+/// Remakes a report.
+///
+/// # Errors
+/// Where the run has not ended, and what its data or the device raise.
+pub fn report(context: &Arc<Context>, args: &ReportArgs) -> Result<u8> {
+    let config = args.file.load()?;
+    print_scores(&train::remake(context, &config)?);
+    say!("{}", config.train.out.join("report.html").display());
     Ok(0)
 }
 

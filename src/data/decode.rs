@@ -5,11 +5,15 @@ use std::path::Path;
 
 use image::{DynamicImage, ImageError, ImageFormat, ImageReader, Limits};
 
-use super::headers;
+use super::{headers, stack};
 use crate::{Error, Result};
 
 /// Pictures of more pixels than this are refused before they are decoded.
 pub const MAX_PIXELS: u64 = 1 << 28;
+
+/// Pixels that the best compressor puts into a byte, about: a file that claims more is cut short, and its claim must
+/// not be given memory.
+const MAX_PIXELS_A_BYTE: u64 = 1 << 15;
 
 /// The samples of a file, HWC, without alpha.
 pub(crate) struct Raster {
@@ -30,16 +34,25 @@ pub(crate) struct Raster {
 /// [`Error::Io`] where the file cannot be opened, [`Error::Data`] where it is no PNG, JPEG or TIFF, or has no
 /// pixels or more than [`MAX_PIXELS`].
 pub fn dimensions(path: &Path) -> Result<(usize, usize)> {
-    let file = std::fs::File::open(path).map_err(Error::io(path))?;
-    let (reader, _) = known_format(path, BufReader::new(file))?;
-    let (width, height) = reader.into_dimensions().map_err(|e| explain(path, &e))?;
-    check_size(path, u64::from(width), u64::from(height))?;
+    let (file, (width, height)) = match stack::page_of(path) {
+        Some((stack, page)) => (stack, stack::dimensions(stack, page)?),
+        None => {
+            let file = std::fs::File::open(path).map_err(Error::io(path))?;
+            let (reader, _) = known_format(path, BufReader::new(file))?;
+            (path, reader.into_dimensions().map_err(|e| explain(path, &e))?)
+        }
+    };
+    let length = file.metadata().map_err(Error::io(file))?.len();
+    check_size(path, u64::from(width), u64::from(height), length)?;
     Ok((width as usize, height as usize))
 }
 
 /// Decodes a whole file.
 pub(crate) fn decode(path: &Path) -> Result<Raster> {
     dimensions(path)?;
+    if let Some((stack, page)) = stack::page_of(path) {
+        return raster(path, &stack::decode(stack, page)?, None);
+    }
     let bytes = std::fs::read(path).map_err(Error::io(path))?;
     let (reader, format) = known_format(path, Cursor::new(&bytes))?;
     if format == ImageFormat::Jpeg && !headers::jpeg_is_complete(&bytes) {
@@ -49,7 +62,8 @@ pub(crate) fn decode(path: &Path) -> Result<Raster> {
         ));
     }
     if format == ImageFormat::Tiff && headers::tiff_is_stack(&bytes) {
-        return Err(Error::data(path, "the TIFF holds several pages; split it into one file a page"));
+        let message = "the TIFF holds several pages; name it where a folder of pictures is asked for";
+        return Err(Error::data(path, message));
     }
     let image = reader.decode().map_err(|e| explain(path, &e))?;
     raster(path, &image, headers::png(&bytes))
@@ -71,7 +85,12 @@ fn known_format<R: BufRead + Seek>(path: &Path, read: R) -> Result<(ImageReader<
     Ok((reader, format))
 }
 
-fn check_size(path: &Path, width: u64, height: u64) -> Result<()> {
+/// Pixels that a file of `length` bytes can hold at most.
+pub(super) fn most_pixels(length: u64) -> u64 {
+    length.saturating_mul(MAX_PIXELS_A_BYTE).min(MAX_PIXELS)
+}
+
+fn check_size(path: &Path, width: u64, height: u64, length: u64) -> Result<()> {
     if width == 0 || height == 0 {
         return Err(Error::data(
             path,
@@ -81,6 +100,11 @@ fn check_size(path: &Path, width: u64, height: u64) -> Result<()> {
     if width.saturating_mul(height) > MAX_PIXELS {
         let message =
             format!("{width}x{height} pixels are more than {MAX_PIXELS}; cut it into smaller pictures");
+        return Err(Error::data(path, message));
+    }
+    if width * height > most_pixels(length) {
+        let message =
+            format!("{length} bytes cannot hold {width}x{height} pixels: cut short; copy or export it again");
         return Err(Error::data(path, message));
     }
     Ok(())

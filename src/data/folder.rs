@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::coding::{MaskCoding, decide_coding};
+use super::csv_table::CsvTable;
 use super::decode::{decode, dimensions};
 use super::mask::Mask;
 use super::picture::{Picture, check_channels};
 use super::sample::{Dataset, Sample};
-use super::{file_name, name_some};
+use super::{file_name, name_some, stack};
 use crate::{Error, Result};
 
 const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "tif", "tiff"];
@@ -101,10 +102,26 @@ impl FolderDataset {
             images = namer.without_masks(images);
         }
         let (pairs, unused) = pair(&image_dir, &mask_dir, images, masks, &namer)?;
-        let items = measure(pairs, &image_dir)?;
+        let warnings = if shared { Vec::new() } else { describe_unused(&mask_dir, &unused) };
+        Self::of(pairs, &image_dir, warnings, options)
+    }
+
+    /// Takes the pairs that a CSV file lists in its columns `image` and `mask`, paths from `root`, and checks them as
+    /// [`Self::open`] does. A pair is named by the column `id`, where there is one, else by its picture.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; [`Error::Data`] naming the list where a column is missing, it is empty, or two pairs share a
+    /// name.
+    pub fn listed(list: &Path, options: &FolderOptions) -> Result<Self> {
+        check_channels(options.channels)?;
+        let pairs = listed(&CsvTable::read(list)?, &options.root).map_err(|m| Error::data(list, m))?;
+        Self::of(pairs, list, Vec::new(), options)
+    }
+
+    fn of(pairs: Vec<Pair>, source: &Path, warnings: Vec<String>, options: &FolderOptions) -> Result<Self> {
+        let items = measure(pairs, source)?;
         let mask_paths: Vec<PathBuf> = items.iter().map(|item| item.mask.clone()).collect();
         let coding = decide_coding(&mask_paths, options.classes, &options.coding)?;
-        let warnings = if shared { Vec::new() } else { describe_unused(&mask_dir, &unused) };
         Ok(Self { items, warnings, coding, channels: options.channels, classes: options.classes })
     }
 
@@ -152,13 +169,16 @@ impl Dataset for FolderDataset {
 }
 
 /// All PNG, JPEG and TIFF files directly in `dir` (by extension, in any case; hidden files left out), sorted
-/// by name.
+/// by name; or, where `dir` is a TIFF file, its pages, named as if it were a folder.
 ///
 /// # Errors
 /// [`Error::Io`] where the folder is missing or cannot be listed; [`Error::Data`] for a name that is not
 /// Unicode.
 pub fn list_pictures(dir: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
     let dir = dir.as_ref();
+    if dir.is_file() {
+        return stack::pages(dir);
+    }
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(Error::io(dir))? {
         let path = entry.map_err(Error::io(dir))?.path();
@@ -282,6 +302,26 @@ fn pair(
         name_some(&missing)
     );
     Err(Error::data(mask_dir, message))
+}
+
+fn listed(table: &CsvTable, root: &Path) -> Result<Vec<Pair>, String> {
+    let (image, mask, id) = (table.column("image")?, table.column("mask")?, table.find("id"));
+    let mut pairs: Vec<Pair> = table
+        .rows()
+        .map(|(_, fields)| {
+            let image = root.join(&fields[image]);
+            let id = id.map_or_else(|| stem(&image), |id| fields[id].clone());
+            Pair { id, image, mask: root.join(&fields[mask]) }
+        })
+        .collect();
+    if pairs.is_empty() {
+        return Err("lists no pictures".into());
+    }
+    pairs.sort_by(|a, b| a.id.cmp(&b.id));
+    match pairs.windows(2).find(|two| two[0].id == two[1].id) {
+        Some(two) => Err(format!("names two pictures {:?}; give names in a column id", two[0].id)),
+        None => Ok(pairs),
+    }
 }
 
 fn describe_unused(mask_dir: &Path, unused: &[String]) -> Vec<String> {

@@ -7,6 +7,7 @@
 mod batch;
 mod cache;
 mod coding;
+mod csv_table;
 mod decode;
 mod export;
 mod fit;
@@ -21,6 +22,7 @@ pub(crate) mod random;
 mod sample;
 mod shapes;
 mod split;
+mod stack;
 mod survey;
 #[cfg(test)]
 mod testing;

@@ -1,8 +1,9 @@
 //! Which items are for training, validation and testing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+use super::csv_table::CsvTable;
 use super::name_some;
 use super::random::{Purpose, keyed, shuffle};
 use crate::{Error, Result};
@@ -32,7 +33,8 @@ impl Split {
     }
 
     fn parse(text: &str, ids: &[&str]) -> Result<Self, String> {
-        let rows = rows(text)?;
+        let table = CsvTable::parse(text)?;
+        let rows = parts(&table)?;
         let index: HashMap<&str, usize> = ids.iter().enumerate().map(|(i, id)| (*id, i)).collect();
         let mut parts: Vec<Option<Part>> = vec![None; ids.len()];
         let (mut unknown, mut twice) = (Vec::new(), Vec::new());
@@ -56,6 +58,93 @@ impl Split {
         }
         let of = |wanted| (0..ids.len()).filter(|&i| parts[i] == Some(wanted)).collect();
         Ok(Self { train: of(Part::Train), val: of(Part::Val), test: of(Part::Test) })
+    }
+
+    /// Whether a CSV file has a column `split`.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn names_parts(path: impl AsRef<Path>) -> Result<bool> {
+        Ok(CsvTable::read(path.as_ref())?.find("split").is_some())
+    }
+
+    /// The pictures that belong together, by the entry of each item named `ids` in the column `column` of a CSV file that
+    /// has a column `id`: a number for each item, equal where the entries are.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be read; [`Error::Data`] where a column is missing or an item is not listed.
+    pub fn groups(path: impl AsRef<Path>, column: &str, ids: &[&str]) -> Result<Vec<usize>> {
+        let path = path.as_ref();
+        let table = CsvTable::read(path)?;
+        let read = || -> Result<Vec<usize>, String> {
+            let (id, group) = (table.column("id")?, table.column(column)?);
+            let entries: HashMap<&str, &str> =
+                table.rows().map(|(_, fields)| (fields[id].as_str(), fields[group].as_str())).collect();
+            let mut numbers: HashMap<&str, usize> = HashMap::new();
+            let number = |id: &&str| {
+                let entry = entries.get(id).ok_or_else(|| format!("does not list {id}"))?;
+                let next = numbers.len();
+                Ok(*numbers.entry(entry).or_insert(next))
+            };
+            ids.iter().map(number).collect()
+        };
+        read().map_err(|message| Error::data(path, message))
+    }
+
+    /// Fold `fold` (from 0) of `folds`: what is not for testing is shared out anew, one share for validation and the
+    /// others to learn from. `groups` has a number for each item of the data set; items of one number stay together.
+    /// The shares hold about as many items each; equal seeds give equal shares.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where there are fewer groups than folds, or no such fold.
+    pub fn fold(&self, groups: &[usize], folds: usize, fold: usize, seed: u64) -> Result<Self> {
+        let items: Vec<usize> = (0..groups.len()).filter(|item| !self.test.contains(item)).collect();
+        let together = grouped(&items, groups, seed);
+        if fold >= folds || folds < 2 || together.len() < folds {
+            let message = format!("{} groups of pictures make no fold {fold} of {folds}", together.len());
+            return Err(Error::Config(message));
+        }
+        let mut shares = vec![Vec::new(); folds];
+        for group in together {
+            let least = (0..folds).min_by_key(|share| shares[*share].len()).unwrap_or(0);
+            shares[least].extend(group);
+        }
+        let mut val = shares.swap_remove(fold);
+        let mut train = shares.concat();
+        val.sort_unstable();
+        train.sort_unstable();
+        Ok(Self { train, val, test: self.test.clone() })
+    }
+
+    /// As [`Self::fractions`] for the items of `groups`, with those of one number in one part: each group goes where most
+    /// is missing.
+    ///
+    /// # Errors
+    /// As [`Self::fractions`].
+    pub fn grouped_fractions(groups: &[usize], fractions: [f64; 3], seed: u64) -> Result<Self> {
+        let all = Self::fractions(groups.len(), fractions, seed)?;
+        let wanted = [all.train.len(), all.val.len(), all.test.len()];
+        let items: Vec<usize> = (0..groups.len()).collect();
+        let mut parts: [Vec<usize>; 3] = Default::default();
+        for group in grouped(&items, groups, seed) {
+            let missing = |part: usize| wanted[part] as i64 - parts[part].len() as i64;
+            let most = [0, 1, 2].into_iter().max_by_key(|part| (missing(*part), 2 - part)).unwrap_or(0);
+            parts[most].extend(group);
+        }
+        let names = ["train", "val", "test"];
+        if let Some(part) = (0..3).find(|part| wanted[*part] > 0 && parts[*part].is_empty()) {
+            let message = format!("there are too few groups of pictures: the {} part is empty", names[part]);
+            return Err(Error::Config(message));
+        }
+        parts.iter_mut().for_each(|part| part.sort_unstable());
+        let [train, val, test] = parts;
+        Ok(Self { train, val, test })
+    }
+
+    /// What a model is judged on: the test part, where there is none the validation part, where there is none either
+    /// the training part.
+    pub fn judged(&self) -> &[usize] {
+        [&self.test, &self.val].into_iter().find(|part| !part.is_empty()).unwrap_or(&self.train)
     }
 
     /// Splits `n` items at random in the given `[train, val, test]` fractions, which add up to 1. The same
@@ -103,50 +192,28 @@ enum Part {
 }
 
 /// The id and part of every line.
-fn rows(text: &str) -> Result<Vec<(String, Part)>, String> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let (_, header) = lines.next().ok_or("is empty; its first line must name the columns id and split")?;
-    let names = fields(header);
-    let column = |wanted: &str| {
-        let found = names.iter().position(|name| name.eq_ignore_ascii_case(wanted));
-        found.ok_or_else(|| {
-            format!("its first line must name the columns id and split, separated by commas: {header}")
-        })
+fn parts(table: &CsvTable) -> Result<Vec<(String, Part)>, String> {
+    let (id, part) = (table.column("id")?, table.column("split")?);
+    let row = |(line, fields): (u64, &[String])| {
+        let part = match fields[part].to_ascii_lowercase().as_str() {
+            "train" => Part::Train,
+            "val" | "valid" | "validation" => Part::Val,
+            "test" => Part::Test,
+            other => return Err(format!("line {line}: the split is train, val or test, not '{other}'")),
+        };
+        Ok((fields[id].clone(), part))
     };
-    let (id_at, part_at) = (column("id")?, column("split")?);
-    lines
-        .map(|(number, line)| {
-            let fields = fields(line);
-            let field = |at: usize| fields.get(at).ok_or_else(|| format!("line {} is too short", number + 1));
-            let part = match field(part_at)?.to_ascii_lowercase().as_str() {
-                "train" => Part::Train,
-                "val" | "valid" | "validation" => Part::Val,
-                "test" => Part::Test,
-                other => {
-                    return Err(format!(
-                        "line {}: the split is train, val or test, not '{other}'",
-                        number + 1
-                    ));
-                }
-            };
-            Ok((field(id_at)?.clone(), part))
-        })
-        .collect()
+    table.rows().map(row).collect()
 }
 
-/// The fields of a line, without blanks around and without quotes. Commas within quotes do not separate.
-fn fields(line: &str) -> Vec<String> {
-    let mut out = vec![String::new()];
-    let mut quoted = false;
-    for c in line.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            ',' if !quoted => out.push(String::new()),
-            c => out.iter_mut().next_back().into_iter().for_each(|field| field.push(c)),
-        }
-    }
-    out.iter().map(|field| field.trim().to_owned()).collect()
+/// `items` by group, in random order but for the larger groups coming first, which evens shares out.
+fn grouped(items: &[usize], groups: &[usize], seed: u64) -> Vec<Vec<usize>> {
+    let mut by_group: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    items.iter().for_each(|item| by_group.entry(groups[*item]).or_default().push(*item));
+    let mut all: Vec<Vec<usize>> = by_group.into_values().collect();
+    shuffle(&mut all, &mut keyed(Purpose::Split, seed, 1, 0));
+    all.sort_by_key(|group| std::cmp::Reverse(group.len()));
+    all
 }
 
 /// Shares `n` out by largest remainder; ties go to the earlier part.
@@ -182,9 +249,53 @@ mod tests {
         fails("id,split\na,train\na,val\nb,val", "twice");
         fails("id,split\na,train\nb,holdout\n", "holdout");
         fails("id;split\na;train\n", "id;split");
-        fails("id,split\na\nb,val", "line 2");
+        fails("id,split\na\nb,val", "line 2 has 1");
         fails("", "empty");
         assert!(matches!(Split::from_csv("no/such.csv", &[]), Err(Error::Io { .. })));
+    }
+
+    #[test]
+    fn folds_cover_everything_once_and_keep_groups_together() {
+        let groups: Vec<usize> = (0..40).map(|i| i / 3).collect();
+        let base = Split { train: (0..30).collect(), val: (30..36).collect(), test: (36..40).collect() };
+        let mut seen = Vec::new();
+        for fold in 0..4 {
+            let split = base.fold(&groups, 4, fold, 5).unwrap();
+            assert_eq!(split, base.fold(&groups, 4, fold, 5).unwrap());
+            assert_eq!((split.test.as_slice(), split.train.len() + split.val.len()), (&base.test[..], 36));
+            assert!((7..=11).contains(&split.val.len()), "{}", split.val.len());
+            assert!(split.val.iter().all(|v| split.train.iter().all(|t| groups[*v] != groups[*t])));
+            seen.extend(split.val);
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, (0..36).collect::<Vec<_>>());
+        assert_ne!(base.fold(&groups, 4, 0, 5).unwrap(), base.fold(&groups, 4, 0, 6).unwrap());
+        assert!(base.fold(&groups, 4, 4, 5).is_err() && base.fold(&[0; 40], 4, 0, 5).is_err());
+    }
+
+    #[test]
+    fn fractions_keep_groups_together() {
+        let groups: Vec<usize> = (0..60).map(|i| i % 20).collect();
+        let split = Split::grouped_fractions(&groups, [0.7, 0.15, 0.15], 3).unwrap();
+        assert_eq!((split.train.len(), split.val.len(), split.test.len()), (42, 9, 9));
+        let of = |part: &[usize]| part.iter().map(|i| groups[*i]).collect::<std::collections::BTreeSet<_>>();
+        assert!(
+            of(&split.train).is_disjoint(&of(&split.val)) && of(&split.val).is_disjoint(&of(&split.test))
+        );
+        assert!(
+            Split::grouped_fractions(&[0; 9], [0.5, 0.5, 0.0], 0).unwrap_err().to_string().contains("empty")
+        );
+    }
+
+    #[test]
+    fn groups_are_numbered_by_their_entries() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("g.csv");
+        std::fs::write(&path, "id,patient\na,x\nb,y\nc,x\n").unwrap();
+        assert_eq!(Split::groups(&path, "patient", &["a", "b", "c"]).unwrap(), [0, 1, 0]);
+        for (column, ids) in [("patient", &["d"][..]), ("age", &["a"])] {
+            assert!(Split::groups(&path, column, ids).is_err());
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     gpu::Context,
     infer::Predictor,
     report::PictureRow,
-    train::{Evaluation, Setup, trained},
+    train::{Evaluation, Setup, Shown, trained},
 };
 
 /// White between panels, pixels.
@@ -32,8 +32,14 @@ impl Figure {
         let weights = trained(context, &setup, config, None)?;
         let predictor = Predictor::new(&setup.model, &weights, setup.size);
         let (dataset, items) = (&*data.dataset, &data.split.test);
-        let evaluation = Evaluation { config, setup: &setup, dataset, shown: count, thorough: false };
-        let (_, rows) = evaluation.of(predictor, &items[..count.min(items.len())])?;
+        let evaluation = Evaluation {
+            config,
+            setup: &setup,
+            dataset,
+            shown: Shown { first: count, worst: 0 },
+            thorough: false,
+        };
+        let rows = evaluation.of(predictor, &items[..count.min(items.len())])?.pictures;
         if rows.is_empty() {
             return Err(Error::Config(format!("{}: there are no test pictures to show", cell.name())));
         }

@@ -25,6 +25,30 @@ impl RocAuc {
         Ok(())
     }
 
+    /// What every threshold would do; `None` while there are no positive or no negative pixels.
+    pub fn thresholds(&mut self) -> Option<Thresholds> {
+        let auc = self.value();
+        let positives = self.seen.iter().filter(|word| **word & 1 == 1).count() as u64;
+        let negatives = self.seen.len() as u64 - positives;
+        if positives == 0 || negatives == 0 {
+            return None;
+        }
+        let (mut hits, mut alarms) = (0u64, 0u64);
+        let mut places = vec![(0, 0)];
+        for tied in self.seen.chunk_by(|a, b| a >> 1 == b >> 1).rev() {
+            let positive = tied.iter().filter(|word| **word & 1 == 1).count() as u64;
+            (hits, alarms) = (hits + positive, alarms + tied.len() as u64 - positive);
+            let last = places[places.len() - 1];
+            // Places nearer to each other than a line is wide are left out.
+            let moved =
+                (hits - last.0) * MOST_PLACES > positives || (alarms - last.1) * MOST_PLACES > negatives;
+            if moved || (hits, alarms) == (positives, negatives) {
+                places.push((hits, alarms));
+            }
+        }
+        Some(Thresholds { positives, negatives, auc, places })
+    }
+
     /// The area; `None` while there are no positive or no negative pixels.
     pub fn value(&mut self) -> Option<f64> {
         self.seen.sort_unstable();
@@ -37,6 +61,43 @@ impl RocAuc {
             positives += positive;
         }
         (positives > 0 && below > 0).then(|| pairs / (positives as f64 * below as f64))
+    }
+}
+
+/// About how many places of a curve are kept.
+const MOST_PLACES: u64 = 250;
+
+/// What a binary model does as its threshold falls from above every probability to below.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Thresholds {
+    /// Positive pixels.
+    pub positives: u64,
+    /// Negative pixels.
+    pub negatives: u64,
+    /// Exact area under the ROC curve.
+    pub auc: Option<f64>,
+    /// True and false positives, thinned out to some hundred places.
+    places: Vec<(u64, u64)>,
+}
+
+impl Thresholds {
+    /// False positive rate and true positive rate, from (0, 0) to (1, 1).
+    pub fn roc(&self) -> Vec<(f64, f64)> {
+        let share = |count: u64, of: u64| count as f64 / of as f64;
+        self.places.iter().map(|(tp, fp)| (share(*fp, self.negatives), share(*tp, self.positives))).collect()
+    }
+
+    /// Recall and precision, from the highest threshold that finds anything to recall 1.
+    pub fn precision_recall(&self) -> Vec<(f64, f64)> {
+        let found = self.places.iter().filter(|(tp, fp)| tp + fp > 0);
+        found.map(|(tp, fp)| (*tp as f64 / self.positives as f64, *tp as f64 / (tp + fp) as f64)).collect()
+    }
+
+    /// Mean precision, each place weighed by the recall it adds; of the places that are kept.
+    pub fn average_precision(&self) -> f64 {
+        let curve = self.precision_recall();
+        let before = std::iter::once(0.0).chain(curve.iter().map(|place| place.0));
+        before.zip(&curve).map(|(before, (recall, precision))| (recall - before) * precision).sum()
     }
 }
 
@@ -66,5 +127,26 @@ mod tests {
         assert!(all.add(&[0.3, f32::NAN], &[1, 1]).is_err());
         all.add(&[0.35, 0.8], &[1, 1]).unwrap();
         assert_eq!(all.value(), Some(0.75));
+    }
+
+    #[test]
+    fn thresholds_trace_both_curves() {
+        let mut all = RocAuc::default();
+        all.add(&[0.1, 0.4, 0.35, 0.8], &[0, 0, 1, 1]).unwrap();
+        let curves = all.thresholds().unwrap();
+        assert_eq!(curves.roc(), [(0.0, 0.0), (0.0, 0.5), (0.5, 0.5), (0.5, 1.0), (1.0, 1.0)]);
+        assert_eq!(curves.precision_recall(), [(0.5, 1.0), (0.5, 0.5), (1.0, 2.0 / 3.0), (1.0, 0.5)]);
+        assert!((curves.average_precision() - (0.5 + 0.5 * 2.0 / 3.0)).abs() < 1e-12);
+        assert!(RocAuc::default().thresholds().is_none());
+    }
+
+    #[test]
+    fn long_curves_are_thinned_out() {
+        let mut all = RocAuc::default();
+        let p: Vec<f32> = (0..40_000).map(|i| i as f32 / 40_000.0).collect();
+        all.add(&p, &p.iter().map(|p| u8::from((p * 97.0).fract() < *p)).collect::<Vec<_>>()).unwrap();
+        let curve = all.thresholds().unwrap().roc();
+        assert!((200..=502).contains(&curve.len()), "{}", curve.len());
+        assert_eq!((curve[0], curve[curve.len() - 1]), ((0.0, 0.0), (1.0, 1.0)));
     }
 }

@@ -6,7 +6,7 @@ mod row;
 mod scores;
 mod surface;
 
-pub use auc::RocAuc;
+pub use auc::{RocAuc, Thresholds};
 pub use confusion::Confusion;
 pub use row::{Phase, Row};
 pub use scores::{ClassScores, Empty, Scores, Summary, SurfaceSummary, Undefined, Values, summarise};

@@ -1,16 +1,15 @@
 //! Curves of the run's log as inline SVG.
 
-use plotters::prelude::*;
-
-use super::html::{BLUE, VERMILION, escape, swatch};
+use super::{
+    chart::{self, Axes, Series},
+    html::{BLUE, VERMILION, escape, swatch},
+};
 use crate::metrics::{Phase, Row};
 use crate::{Error, Result};
 
 /// Points of a curve beyond which neighbours are averaged: more cannot be told apart, and would bloat the
 /// file.
 const MOST_POINTS: usize = 500;
-/// Size of a chart, pixels before scaling.
-const SIZE: (u32, u32) = (620, 320);
 
 /// Beyond this the arithmetic of the axes overflows; a curve that gets there has nothing more to tell.
 const LARGEST: f64 = 1e300;
@@ -112,47 +111,13 @@ fn look(phase: Phase) -> ([u8; 3], &'static str) {
 
 /// Validation is dotted as well as coloured, so that a grey print tells the two apart.
 fn chart(key: &str, curves: &[Curve]) -> std::result::Result<String, String> {
-    let mut svg = String::new();
-    {
-        let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        let (steps, values) = (steps(curves), values(key, curves));
-        let digits = label_digits(&values);
-        let mut chart = ChartBuilder::on(&area)
-            .margin(6)
-            .margin_right(18)
-            .x_label_area_size(40)
-            .y_label_area_size(62)
-            .build_cartesian_2d(steps, values)
-            .map_err(|e| e.to_string())?;
-        chart
-            .configure_mesh()
-            .x_labels(7)
-            .y_labels(6)
-            .max_light_lines(1)
-            .light_line_style(WHITE)
-            .bold_line_style(RGBColor(225, 225, 225))
-            .axis_style(RGBColor(90, 90, 90))
-            .label_style(("sans-serif", 14).into_font().color(&RGBColor(60, 60, 60)))
-            .x_desc("step")
-            .x_label_formatter(&|x| format!("{x:.0}"))
-            .y_label_formatter(&|y| label(*y, digits))
-            .draw()
-            .map_err(|e| e.to_string())?;
-        for curve in curves {
-            let [r, g, b] = look(curve.phase).0;
-            let style = RGBColor(r, g, b).stroke_width(2);
-            chart
-                .draw_series(LineSeries::new(curve.points.iter().copied(), style))
-                .map_err(|e| e.to_string())?;
-            if curve.phase == Phase::Val || curve.points.len() == 1 {
-                let dots =
-                    curve.points.iter().map(|point| Circle::new(*point, 3, RGBColor(r, g, b).filled()));
-                chart.draw_series(dots).map_err(|e| e.to_string())?;
-            }
-        }
-        area.present().map_err(|e| e.to_string())?;
-    }
-    Ok(svg)
+    let line = |curve: &Curve| Series {
+        colour: look(curve.phase).0,
+        points: curve.points.clone(),
+        dots: curve.phase == Phase::Val,
+    };
+    let axes = Axes { x: steps(curves), y: values(key, curves), x_name: "step", y_name: "" };
+    chart::draw(&axes, &curves.iter().map(line).collect::<Vec<_>>())
 }
 
 fn steps(curves: &[Curve]) -> std::ops::Range<f64> {
@@ -171,24 +136,6 @@ fn values(key: &str, curves: &[Curve]) -> std::ops::Range<f64> {
     let air = if high - low > largest * FINEST { (high - low) * 0.05 } else { largest.max(1e-3) * 0.5 };
     let floor = if low >= 0.0 { (low - air).max(0.0) } else { low - air };
     floor..high + air
-}
-
-/// Decimals that tell the labels of an axis apart; `None` if they are better written with an exponent.
-fn label_digits(range: &std::ops::Range<f64>) -> Option<usize> {
-    let span = range.end - range.start;
-    let largest = range.start.abs().max(range.end.abs());
-    if !(1e-3..1e5).contains(&largest) {
-        return None;
-    }
-    Some((1.0 - span.log10()).ceil().clamp(0.0, 6.0) as usize)
-}
-
-fn label(value: f64, digits: Option<usize>) -> String {
-    match digits {
-        Some(digits) => format!("{value:.digits$}"),
-        None if value == 0.0 => "0".to_owned(),
-        None => format!("{value:.1e}"),
-    }
 }
 
 #[cfg(test)]
@@ -239,13 +186,5 @@ mod tests {
         assert!(at("<strong>Loss") < at("<strong>Dice") && at("<strong>Dice") < at("<strong>auc"));
         assert!(text.contains("validation best 0.8000 at step 2"));
         assert!(text.contains("validation best 2.0000 at step 3"));
-    }
-
-    #[test]
-    fn labels_tell_values_apart() {
-        assert_eq!(label(0.25, label_digits(&(0.0..1.0))), "0.2");
-        assert_eq!(label(0.131, label_digits(&(0.12..0.14))), "0.131");
-        assert_eq!(label(2e-4, label_digits(&(1e-4..3e-4))), "2.0e-4");
-        assert_eq!(label(40.0, label_digits(&(0.0..90.0))), "40");
     }
 }

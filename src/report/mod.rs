@@ -1,15 +1,18 @@
 //! The report of a run: one HTML file that needs nothing else, to look at, print or send.
 
+mod chart;
+mod confusion;
 mod curves;
 mod html;
 mod pictures;
 mod tables;
+mod thresholds;
 
 use std::path::Path;
 
 use crate::Result;
 use crate::io::atomic::write_atomic;
-use crate::metrics::Row;
+use crate::metrics::{Confusion, Row, Thresholds};
 
 /// What a report shows. Parts that are empty are left out.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +29,10 @@ pub struct Report {
     pub history: Vec<Row>,
     /// The final scores, as JSON; objects and arrays become tables.
     pub scores: serde_json::Value,
+    /// All pixels counted by truth and prediction.
+    pub confusion: Option<Confusion>,
+    /// Of a binary model, what other thresholds would do.
+    pub thresholds: Option<Thresholds>,
     /// Pictures with their masks, in the order in which they are to be shown.
     pub pictures: Vec<PictureRow>,
 }
@@ -70,6 +77,8 @@ impl Report {
             html::header(&self.title, &self.hardware),
             html::section("Curves", &curves::render(&self.history)?),
             html::section("Scores", &tables::scores(&self.scores)),
+            html::section("Confusion", &confusion::render(self.confusion.as_ref())),
+            html::section("Thresholds", &thresholds::render(self.thresholds.as_ref())?),
             html::section("Pictures", &pictures::render(&self.pictures)?),
             html::section("Model", &tables::pairs(&self.model)),
             html::section("Configuration", &html::listing(&self.config_toml)),
@@ -81,7 +90,7 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Confusion, Empty, Phase, summarise};
+    use crate::metrics::{Empty, Phase, RocAuc, summarise};
     use serde_json::json;
 
     /// A disc as truth, a shifted disc as prediction, and a noisy picture of the disc.
@@ -103,6 +112,15 @@ mod tests {
             .collect();
         let dice = Confusion::of(3, &prediction, &truth).unwrap().scores(Empty::Skip).macro_foreground.dice;
         PictureRow { id: id.into(), width: side, height: side, channels: 3, picture, truth, prediction, dice }
+    }
+
+    fn ranking() -> RocAuc {
+        let mut auc = RocAuc::default();
+        let p: Vec<f32> = (0..1000).map(|i| (i as f32 * 0.618).fract()).collect();
+        let truth: Vec<u8> =
+            p.iter().enumerate().map(|(i, p)| u8::from(p + ((i * 7) % 10) as f32 * 0.05 > 0.8)).collect();
+        auc.add(&p, &truth).unwrap();
+        auc
     }
 
     fn example() -> Report {
@@ -139,6 +157,8 @@ mod tests {
             ],
             history,
             scores: serde_json::to_value(summarise(3, &counted, Empty::Skip).unwrap()).unwrap(),
+            confusion: Some(counted[0].clone()),
+            thresholds: ranking().thresholds(),
             pictures,
         }
     }
@@ -158,7 +178,7 @@ mod tests {
         {
             assert!(text.contains(wanted), "{wanted}");
         }
-        for heading in ["Curves", "Scores", "Pictures", "Model", "Configuration"] {
+        for heading in ["Curves", "Scores", "Confusion", "Thresholds", "Pictures", "Model", "Configuration"] {
             assert_eq!(text.matches(&format!("<h2>{heading}</h2>")).count(), 1, "{heading}");
         }
         assert_eq!(text.matches("data:image/png;base64,").count(), 16);

@@ -5,7 +5,6 @@ use std::{path::Path, sync::Arc};
 use super::{
     Setup, checkpoint,
     config::{Config, EmptyMasks},
-    runlog::RunLog,
 };
 use crate::{
     Error, Result,
@@ -13,8 +12,8 @@ use crate::{
     gpu::Context,
     graph::{Graph, Shape, Weights},
     infer::{Predictor, Whole},
-    metrics::{Confusion, Empty, RocAuc, Summary, SurfaceDistance, SurfaceSummary, summarise},
-    report::{PictureRow, Report},
+    metrics::{Confusion, Empty, RocAuc, Summary, SurfaceDistance, SurfaceSummary, Thresholds, summarise},
+    report::PictureRow,
 };
 
 /// What a model is held against.
@@ -25,10 +24,32 @@ pub struct Evaluation<'a> {
     pub setup: &'a Setup,
     /// Pictures with their masks.
     pub dataset: &'a dyn Dataset,
-    /// Pictures that are given back to be shown.
-    pub shown: usize,
+    /// Which pictures are given back to be shown.
+    pub shown: Shown,
     /// Also measures the area under the ROC curve and the distances of surfaces, which takes the processor a while.
     pub thorough: bool,
+}
+
+/// How many pictures are shown: the first ones, and of the others those with the lowest Dice.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shown {
+    /// From the beginning.
+    pub first: usize,
+    /// The worst.
+    pub worst: usize,
+}
+
+/// What a model came to.
+#[derive(Clone, Debug)]
+pub struct Evaluated {
+    /// The scores.
+    pub summary: Summary,
+    /// All pixels counted.
+    pub confusion: Confusion,
+    /// Of a binary model, where it was asked for, what other thresholds would do.
+    pub thresholds: Option<Thresholds>,
+    /// Pictures to be shown: the first, then the worst.
+    pub pictures: Vec<PictureRow>,
 }
 
 impl Evaluation<'_> {
@@ -40,15 +61,15 @@ impl Evaluation<'_> {
         }
     }
 
-    /// Predicts `items` whole and compares with their masks; returns the scores and the first pictures.
+    /// Predicts `items` whole and compares with their masks.
     ///
     /// # Errors
     /// What data or device raise.
-    pub fn of(&self, predictor: Predictor, items: &[usize]) -> Result<(Summary, Vec<PictureRow>)> {
+    pub fn of(&self, predictor: Predictor, items: &[usize]) -> Result<Evaluated> {
         let Setup { model, fit, normalise, .. } = self.setup;
         let mut whole = Whole::new(predictor, *fit, normalise.clone(), self.config.train.batch);
         let classes = model.out_channels.max(2);
-        let (mut confusions, mut pictures) = (Vec::new(), Vec::new());
+        let (mut confusions, mut pictures) = (Vec::new(), Gallery { shown: self.shown, rows: Vec::new() });
         let (mut auc, mut distances) = (RocAuc::default(), Vec::new());
         for &item in items {
             let sample = self.dataset.load(item)?;
@@ -64,26 +85,43 @@ impl Evaluation<'_> {
                     SurfaceDistance::between(&of(&mask.data), &of(&sample.mask.data), mask.width, [1.0; 2])
                 }));
             }
-            if pictures.len() < self.shown {
-                pictures.push(PictureRow {
-                    id: sample.id,
-                    width: sample.picture.width,
-                    height: sample.picture.height,
-                    channels: sample.picture.channels,
-                    picture: sample.picture.data,
-                    truth: sample.mask.data,
-                    prediction: mask.data,
-                    dice: confusion.scores(self.empty()).macro_foreground.dice,
-                });
-            }
+            pictures.hang(PictureRow {
+                id: sample.id,
+                width: sample.picture.width,
+                height: sample.picture.height,
+                channels: sample.picture.channels,
+                picture: sample.picture.data,
+                truth: sample.mask.data,
+                prediction: mask.data,
+                dice: confusion.scores(self.empty()).macro_foreground.dice,
+            });
             confusions.push(confusion);
         }
+        let mut confusion = Confusion::new(classes);
+        confusions.iter().try_for_each(|image| confusion.merge(image))?;
         let mut summary = summarise(classes, &confusions, self.empty())?;
         if self.thorough {
             summary.auc = auc.value();
             summary.surface = Some(SurfaceSummary::of(&distances));
         }
-        Ok((summary, pictures))
+        let thresholds = if self.thorough { auc.thresholds() } else { None };
+        Ok(Evaluated { summary, confusion, thresholds, pictures: pictures.rows })
+    }
+}
+
+/// The pictures that are to be shown, of those seen so far.
+struct Gallery {
+    shown: Shown,
+    rows: Vec<PictureRow>,
+}
+
+impl Gallery {
+    fn hang(&mut self, row: PictureRow) {
+        self.rows.push(row);
+        let others = self.rows.get_mut(self.shown.first..).unwrap_or_default();
+        // An undefined Dice is nothing to show.
+        others.sort_by(|a, b| a.dice.unwrap_or(1.0).total_cmp(&b.dice.unwrap_or(1.0)));
+        self.rows.truncate(self.shown.first + self.shown.worst);
     }
 }
 
@@ -120,36 +158,4 @@ pub fn trained(
 /// The one number that names the best checkpoint: Dice of the foreground classes, all pictures pooled.
 pub(super) fn headline(summary: &Summary) -> Option<f64> {
     summary.pooled.macro_foreground.dice
-}
-
-/// Writes `report.html` of a run folder.
-///
-/// # Errors
-/// [`Error::Io`] if it cannot be written.
-pub fn write_report(
-    context: &Context,
-    config: &Config,
-    model: Vec<(String, String)>,
-    scores: &Summary,
-    pictures: Vec<PictureRow>,
-) -> Result<()> {
-    let folder = &config.train.out;
-    let info = &context.info;
-    let report = Report {
-        title: format!("{} on {}", config.model.name.name(), data_name(config)),
-        config_toml: config.to_toml()?,
-        hardware: format!("{} ({:?}, {} {})", info.name, info.backend, info.driver, info.driver_info),
-        model,
-        history: RunLog::read(folder)?,
-        scores: serde_json::to_value(scores).map_err(|e| Error::Check(format!("scores: {e}")))?,
-        pictures,
-    };
-    report.write(folder.join("report.html"))
-}
-
-fn data_name(config: &Config) -> String {
-    match config.data.root.file_name() {
-        Some(name) => name.to_string_lossy().into_owned(),
-        None => "generated shapes".into(),
-    }
 }

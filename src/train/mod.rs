@@ -8,7 +8,11 @@ mod checkpoint;
 pub mod config;
 #[cfg(feature = "cli")]
 mod evaluate;
+#[cfg(feature = "cli")]
+mod events;
 mod loss_log;
+#[cfg(feature = "cli")]
+mod report;
 #[cfg(feature = "cli")]
 mod run;
 #[cfg(feature = "cli")]
@@ -22,7 +26,9 @@ pub use augment::Augment;
 #[cfg(feature = "cli")]
 pub use checkpoint::{Progress, load_weights, weight_map};
 #[cfg(feature = "cli")]
-pub use evaluate::{Evaluation, trained, write_report};
+pub use evaluate::{Evaluated, Evaluation, Shown, trained};
+#[cfg(feature = "cli")]
+pub use report::remake;
 #[cfg(feature = "cli")]
 pub use run::{Outcome, RunOptions, run};
 #[cfg(feature = "cli")]

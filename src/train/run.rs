@@ -12,11 +12,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Data, Evaluation, Progress, Setup, Trainer, checkpoint,
-    config::Config,
-    evaluate::{headline, write_report},
-    runlog::RunLog,
-    setup,
+    Data, Evaluated, Evaluation, Progress, Setup, Shown, Trainer, checkpoint, config::Config,
+    evaluate::headline, events::EVENTS, report, runlog::RunLog, setup,
 };
 use crate::{
     Error, Result,
@@ -31,16 +28,15 @@ use crate::{
 
 /// Steps between two looks at the losses; the device runs ahead meanwhile.
 const LOOK_EVERY: usize = 8;
-/// Pictures shown in a report.
-const SHOWN: usize = 8;
 /// What a run folder holds. The config is the last to go when a run is overwritten.
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "last.safetensors",
     "best.safetensors",
     "scores.json",
     "report.html",
     "metrics.csv",
     "metrics.jsonl",
+    EVENTS,
     "kernels.json",
     "config.toml",
 ];
@@ -339,7 +335,7 @@ impl Run<'_> {
         let evaluated = || self.evaluation().of(self.predictor(), &self.data.split.val);
         let summary = validate.then(evaluated).transpose()?;
         self.progress = Progress { epoch: epoch + 1, batch: 0, losses: (0.0, 0), ..self.progress.clone() };
-        if let Some((summary, _)) = summary {
+        if let Some(Evaluated { summary, .. }) = summary {
             let value = headline(&summary);
             let pooled = &summary.pooled;
             let row = Row::new(Phase::Val, epoch, step)
@@ -403,42 +399,25 @@ impl Run<'_> {
     }
 
     fn evaluation(&self) -> Evaluation<'_> {
-        let (dataset, shown, thorough) = (&*self.data.dataset, 0, false);
+        let (dataset, shown, thorough) = (&*self.data.dataset, Shown::default(), false);
         Evaluation { config: self.config, setup: &self.setup, dataset, shown, thorough }
     }
 
-    fn finish(mut self, context: &Context, began: Instant) -> Result<Outcome> {
+    fn finish(self, context: &Context, began: Instant) -> Result<Outcome> {
         let folder = &self.config.train.out;
         let best = folder.join("best.safetensors");
         if best.exists() {
             checkpoint::load_weights(self.trainer.weights(), &best)?;
         }
-        let items = [&self.data.split.test, &self.data.split.val, &self.data.split.train];
-        let items = items.into_iter().find(|s| !s.is_empty()).cloned().unwrap_or_default();
-        let evaluation = Evaluation { shown: SHOWN, thorough: true, ..self.evaluation() };
-        let (scores, pictures) = evaluation.of(self.predictor(), &items)?;
+        let evaluation = Evaluation { shown: report::SHOWN, thorough: true, ..self.evaluation() };
+        let evaluated = evaluation.of(self.predictor(), self.data.split.judged())?;
         let seconds = began.elapsed().as_secs_f64();
         let waited = self.waited.as_secs_f64() / self.stepping.as_secs_f64().max(1e-9);
         let (steps, best) = (self.progress.step, self.progress.best);
-        let outcome = Outcome { steps, best, scores, seconds, waited };
+        let outcome = Outcome { steps, best, scores: evaluated.summary.clone(), seconds, waited };
         let json = serde_json::to_vec_pretty(&outcome).map_err(|e| Error::Check(format!("scores: {e}")))?;
         write_atomic(folder.join("scores.json"), &json)?;
-        let session =
-            self.trainer.session(self.config.train.batch.div_ceil(self.config.train.micro_batches))?;
-        let summary = session.plan().summary();
-        let model = vec![
-            ("network".into(), self.setup.model.network.name().to_string()),
-            ("parameters".into(), summary.parameters.to_string()),
-            ("GFLOP a training step".into(), format!("{:.3}", summary.flops as f64 * 1e-9)),
-            (
-                "memory of a training step, MiB".into(),
-                format!("{:.1}", summary.peak_bytes as f64 / f64::from(1 << 20)),
-            ),
-            ("steps".into(), self.progress.step.to_string()),
-            ("seconds".into(), format!("{seconds:.1}")),
-            ("waiting for pictures, % of the steps' time".into(), format!("{:.1}", 100.0 * waited)),
-        ];
-        write_report(context, self.config, model, &outcome.scores, pictures)?;
+        report::write(context, self.config, &self.setup, &outcome, evaluated)?;
         Ok(outcome)
     }
 }

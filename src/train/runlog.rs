@@ -1,10 +1,12 @@
-//! The run's log: `metrics.jsonl` and `metrics.csv`, one line a row, appended as the run goes.
+//! The run's log: `metrics.jsonl` and `metrics.csv`, one line a row, and an event file for TensorBoard, appended as the
+//! run goes.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use super::events::Events;
 use crate::io::atomic::write_atomic;
 pub use crate::metrics::{Phase, Row};
 use crate::{Error, Result};
@@ -16,7 +18,7 @@ pub const CSV: &str = "metrics.csv";
 /// The columns that every row has.
 const FIXED: [&str; 3] = ["epoch", "step", "kind"];
 
-/// Appends rows to the two log files of a run folder.
+/// Appends rows to the log files of a run folder.
 ///
 /// A row is on its way to the disk when [`RunLog::append`] returns. The JSON lines lead: where the two files
 /// disagree, say after the process was killed between two writes, the table is made anew from them.
@@ -24,6 +26,7 @@ const FIXED: [&str; 3] = ["epoch", "step", "kind"];
 pub struct RunLog {
     json_lines: Appender,
     csv: Appender,
+    events: Events,
     columns: Vec<String>,
 }
 
@@ -73,7 +76,8 @@ impl RunLog {
         let columns = columns_of(&rows);
         write_atomic(&json_path, rows.iter().map(json_line).collect::<String>().as_bytes())?;
         write_atomic(&csv_path, csv_text(&columns, &rows).as_bytes())?;
-        Ok(Self { json_lines: Appender::open(json_path)?, csv: Appender::open(csv_path)?, columns })
+        let events = Events::create(dir, &rows)?;
+        Ok(Self { json_lines: Appender::open(json_path)?, csv: Appender::open(csv_path)?, events, columns })
     }
 
     /// Reads the rows of the run folder `dir`; none if it has no log. A half-written last line is passed
@@ -105,7 +109,7 @@ impl RunLog {
         Ok(rows)
     }
 
-    /// Writes one row to both files.
+    /// Writes one row to all files.
     ///
     /// # Errors
     /// [`Error::Check`] if a key is empty, doubled, reserved, or has other characters than ASCII letters,
@@ -114,6 +118,7 @@ impl RunLog {
     pub fn append(&mut self, row: &Row) -> Result<()> {
         check_keys(row)?;
         self.json_lines.append(&json_line(row))?;
+        self.events.append(row)?;
         let new: Vec<String> = row
             .values
             .iter()

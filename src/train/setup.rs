@@ -1,6 +1,9 @@
 //! From config keys to the objects they name.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
     Augment, Augmentation, StepOptions,
@@ -155,7 +158,7 @@ fn open_data(config: &Config) -> Result<Data> {
             let options = ShapesOptions { size, classes, channels, count, seed: config.train.seed };
             Arc::new(ShapesDataset::new(options)?)
         }
-        DataKind::Folder | DataKind::Objects if data.root.as_os_str().is_empty() => {
+        DataKind::Folder | DataKind::List | DataKind::Objects if data.root.as_os_str().is_empty() => {
             return Err(Error::Config(
                 "data.root names no folder; set it to the one that holds the pictures".into(),
             ));
@@ -170,7 +173,7 @@ fn open_data(config: &Config) -> Result<Data> {
             warnings.extend(objects.warnings.iter().cloned());
             Arc::new(objects)
         }
-        DataKind::Folder => {
+        DataKind::Folder | DataKind::List => {
             let options = FolderOptions {
                 images: data.images.clone(),
                 masks: data.masks.clone(),
@@ -180,7 +183,10 @@ fn open_data(config: &Config) -> Result<Data> {
                 coding: coding(data),
                 ..FolderOptions::new(&data.root)
             };
-            let folder = FolderDataset::open(&options)?;
+            let folder = match data.kind {
+                DataKind::List => FolderDataset::listed(&beside(data, &data.list), &options)?,
+                _ => FolderDataset::open(&options)?,
+            };
             warnings.extend(folder.warnings.iter().cloned());
             Arc::new(folder)
         }
@@ -209,17 +215,31 @@ pub fn written_coding(config: &Config) -> MaskCoding {
 }
 
 fn split(config: &Config, dataset: &dyn Dataset) -> Result<Split> {
-    let data = &config.data;
-    let n = dataset.len();
-    if data.split.as_os_str().is_empty() {
-        let (val, test) = (data.val_fraction, data.test_fraction);
-        return Split::fractions(n, [1.0 - val - test, val, test], config.train.seed);
+    let (data, seed) = (&config.data, config.train.seed);
+    let ids: Vec<&str> = (0..dataset.len()).map(|i| dataset.id(i)).collect();
+    let table = (!data.split.as_os_str().is_empty()).then(|| beside(data, &data.split));
+    let groups = match &table {
+        Some(table) if !data.group.is_empty() => Some(Split::groups(table, &data.group, &ids)?),
+        _ => None,
+    };
+    let fractions = [1.0 - data.val_fraction - data.test_fraction, data.val_fraction, data.test_fraction];
+    let split = match (&table, &groups) {
+        (Some(table), _) if Split::names_parts(table)? => Split::from_csv(table, &ids)?,
+        (_, Some(groups)) => Split::grouped_fractions(groups, fractions, seed)?,
+        (Some(table), None) => Split::from_csv(table, &ids)?,
+        (None, None) => Split::fractions(ids.len(), fractions, seed)?,
+    };
+    if data.folds == 0 {
+        return Ok(split);
     }
-    let ids: Vec<&str> = (0..n).map(|i| dataset.id(i)).collect();
-    // A split beside the pictures is the usual case.
-    let beside = data.root.join(&data.split);
-    let path: &Path = if beside.is_file() { &beside } else { &data.split };
-    Split::from_csv(path, &ids)
+    // Folds of one data set are of one cut, whatever the seed of the run.
+    split.fold(&groups.unwrap_or_else(|| (0..ids.len()).collect()), data.folds, data.fold, data.fold_seed)
+}
+
+/// A file beside the pictures, which is the usual case, or from the working folder.
+fn beside(data: &DataConfig, file: &Path) -> PathBuf {
+    let beside = data.root.join(file);
+    if beside.is_file() { beside } else { file.to_path_buf() }
 }
 
 impl Data {

@@ -96,25 +96,38 @@ section! {
     DataConfig = "data" {
         /// Where pictures come from: a folder of pictures and one of masks; objects, a folder for each picture with a
         /// mask file for each object, as <id>/images/<name>.png and <id>/masks/*.png (the layout of Kaggle's Data
-        /// Science Bowl 2018); or shapes, drawn on the fly (irregular polygons and circles).
+        /// Science Bowl 2018); list, the pairs that a CSV file names; or shapes, drawn on the fly (irregular polygons
+        /// and circles).
         kind: DataKind = DataKind::Folder;
-        /// The folder that holds pictures and masks, from the working folder; needed for kinds "folder" and "objects".
+        /// The folder that holds pictures and masks, from the working folder; needed for all kinds but "shapes".
         root: PathBuf = PathBuf::new();
-        /// Folder of the pictures below root.
+        /// Folder of the pictures below root, or a TIFF file whose pages they are.
         images: PathBuf = PathBuf::from("images");
-        /// Folder of the masks below root.
+        /// Folder of the masks below root, or a TIFF file whose pages they are.
         masks: PathBuf = PathBuf::from("masks");
         /// File name of a picture's mask, {stem} standing for the picture's name without ending. Empty: the
         /// same name with any ending.
         mask_pattern: String = String::new();
+        /// For kind "list": a CSV file with columns image and mask, paths from root, and perhaps id, a name for the pair. It
+        /// lies in root or in the working folder.
+        list: PathBuf = PathBuf::from("list.csv");
         /// What a mask's pixels mean: auto (0 and 1, 0 and 255, or class numbers, whichever all masks fit),
         /// labels (the value is the class), or colours.
         mask_coding: MaskCoding = MaskCoding::Auto;
         /// The colour [red, green, blue] of each class, background first; for mask_coding "colours".
         colours: Vec<[u8; 3]> = Vec::new();
-        /// A CSV file with columns id (a picture's name) and split (train, val or test). Empty: split at random by the
-        /// fractions.
+        /// A CSV file with columns id (a picture's name) and split (train, val or test), or id and that of data.group
+        /// alone. Without a column split, and if empty, pictures are split at random by the fractions.
         split: PathBuf = PathBuf::new();
+        /// A column of the CSV file of data.split: pictures with the same entry, say of one patient, stay in one part of
+        /// random splits and folds. Empty: each by itself.
+        group: String = String::new();
+        /// Cross-validation: what is not for testing is shared out in this many folds. 0: none.
+        folds: usize = 0;
+        /// Which fold is for validation, from 0; the others are learnt from.
+        fold: usize = 0;
+        /// How the folds are cut; apart from train.seed, so that repeats see the same folds.
+        fold_seed: u64 = 0;
         /// Share of the pictures kept for validation.
         val_fraction: f64 = 0.15;
         /// Share of the pictures kept for the final test.

@@ -74,6 +74,13 @@ impl Config {
             let (val, test) = (data.val_fraction, data.test_fraction);
             format!("data.val_fraction {val} and data.test_fraction {test} leave nothing to train on")
         })?;
+        ensure(data.folds != 1, || "data.folds is 1; 2 is the least, 0 means none".to_owned())?;
+        ensure(data.folds == 0 || data.fold < data.folds, || {
+            format!("data.fold is {}; folds count from 0 to {}", data.fold, data.folds.saturating_sub(1))
+        })?;
+        ensure(data.group.is_empty() || !data.split.as_os_str().is_empty(), || {
+            "data.group names a column; data.split must name the CSV file that has it".to_owned()
+        })?;
         ensure(data.mask_pattern.is_empty() || data.mask_pattern.contains("{stem}"), || {
             format!(
                 "data.mask_pattern {:?} lacks {{stem}}, so all pictures would share a mask",

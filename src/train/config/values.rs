@@ -120,6 +120,8 @@ choice! {
         Folder = "folder",
         /// A folder for each picture, with a mask file for each object.
         Objects = "objects",
+        /// Pairs that a CSV file names.
+        List = "list",
         /// Drawn shapes.
         Shapes = "shapes",
     }
