@@ -24,6 +24,7 @@ mod dropout;
 mod linear;
 mod loss;
 mod matmul;
+mod median;
 mod noise;
 mod optim;
 mod pool;

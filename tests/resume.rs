@@ -128,7 +128,7 @@ fn so_with_a_plateau_and_early_stopping() {
         "optim.weight_decay=0.01",
         "optim.clip_value=0.1",
         "optim.warmup_steps=3",
-        "optim.schedule=plateau",
+        "optim.plateau=true",
         "optim.plateau_patience=1",
         "optim.plateau_factor=0.5",
     ];

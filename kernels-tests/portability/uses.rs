@@ -144,7 +144,11 @@ fn programs() -> Vec<(String, Graph)> {
                     StepOptions {
                         mixed,
                         recompute: mixed,
-                        augment: mixed.then_some(Augmentation { bend: Some(2.0) }),
+                        augment: mixed.then_some(Augmentation {
+                            bend: Some(2.0),
+                            blur: Some(1.5),
+                            median: true,
+                        }),
                     },
                 );
                 all.push((name.clone(), training.unwrap_or_else(|e| panic!("{name}: {e}")).graph));

@@ -77,6 +77,9 @@ fn changed(
         let drawn = spec.changes(seed, step, batch.n, [batch.h, batch.w]);
         session.write(changes.moves, &drawn.moves)?;
         session.write_words(changes.words, &drawn.words)?;
+        for (var, numbers) in [(changes.blurs, &drawn.blurs), (changes.medians, &drawn.medians)] {
+            var.map_or(Ok(()), |var| session.write(var, numbers))?;
+        }
         session.run();
         let target = session.read(changes.made.1)?;
         let class = |p: &[f32]| match p {

@@ -15,7 +15,7 @@ use crate::{
     Error, Result,
     data::{MaskCoding, Picture, list_nested_pictures, list_pictures},
     gpu::Context,
-    infer::{Looks, Predictor, Whole},
+    infer::{Looks, Whole},
     io::atomic::write_atomic,
     train::{Setup, config::Config, trained, written_coding},
 };
@@ -91,19 +91,11 @@ pub fn predict(context: &Arc<Context>, args: &PredictArgs) -> Result<u8> {
     spare_files(&pictures, args, setup.model.out_channels)?;
     fs::create_dir_all(&args.out).map_err(Error::io(&args.out))?;
     let mixed = args.precision == Precision::Mixed;
-    let files: Vec<Option<&Path>> = match args.weights.as_slice() {
-        [] => vec![None],
-        files => files.iter().map(|file| Some(file.as_path())).collect(),
-    };
-    let predictors = files.into_iter().map(|file| {
-        let weights = trained(context, &setup, &config, file)?;
-        Ok(Predictor::new(&setup.model, &weights, setup.size).mixed(mixed))
-    });
-    let mut predictors = predictors.collect::<Result<Vec<_>>>()?.into_iter();
-    let first = predictors.next().ok_or_else(|| Error::Config("there are no weights".into()))?;
+    let predictors = trained(context, &setup, &config, &args.weights)?;
+    let predictors = predictors.into_iter().map(|p| p.mixed(mixed)).collect();
     let looks = Looks { overlap: args.overlap, flips: args.flips, ..Looks::default() };
-    let whole = Whole::new(first, setup.fit, setup.normalise.clone(), config.train.batch).looking(looks);
-    let mut whole = predictors.fold(whole, Whole::joined_by);
+    let whole = Whole::new(predictors, setup.fit, setup.normalise.clone(), config.train.batch);
+    let mut whole = whole.looking(looks);
     let bar = ProgressBar::new(pictures.len() as u64);
     let mut failed = 0;
     for path in &pictures {

@@ -9,7 +9,6 @@ use crate::{
     Error, Result,
     data::{ShapesDataset, ShapesOptions},
     gpu::Context,
-    infer::Predictor,
     metrics::{Summary, Values},
     train::{
         self, Evaluation, RunOptions, Setup, Shown,
@@ -143,7 +142,7 @@ pub fn eval(context: &Arc<Context>, args: &EvalArgs) -> Result<u8> {
     let config = args.file.load()?;
     let setup = Setup::new(&config)?;
     let data = setup.open_data(&config)?;
-    let weights = trained(context, &setup, &config, args.weights.as_deref())?;
+    let predictors = trained(context, &setup, &config, args.weights.as_slice())?;
     let all: Vec<usize> = (0..data.dataset.len()).collect();
     let items = match args.split {
         Part::Train => &data.split.train,
@@ -155,10 +154,10 @@ pub fn eval(context: &Arc<Context>, args: &EvalArgs) -> Result<u8> {
         return Err(Error::Config(format!("the split has no {:?} pictures", args.split).to_lowercase()));
     }
     let mixed = args.precision == Precision::Mixed;
-    let predictor = Predictor::new(&setup.model, &weights, setup.size).mixed(mixed);
+    let predictors = predictors.into_iter().map(|p| p.mixed(mixed)).collect();
     let (config, setup, dataset) = (&config, &setup, &*data.dataset);
     let evaluation = Evaluation { config, setup, dataset, shown: Shown::default(), thorough: true };
-    let summary = evaluation.of(predictor, items)?.summary;
+    let summary = evaluation.of(predictors, items)?.summary;
     if args.json {
         super::print_json(&summary)?;
     } else {

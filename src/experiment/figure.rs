@@ -7,7 +7,6 @@ use crate::{
     Error, Result,
     data::Picture,
     gpu::Context,
-    infer::Predictor,
     report::PictureRow,
     train::{Evaluation, Setup, Shown, trained},
 };
@@ -29,8 +28,7 @@ impl Figure {
         let config = &cell.config;
         let setup = Setup::new(config)?;
         let data = setup.open_data(config)?;
-        let weights = trained(context, &setup, config, None)?;
-        let predictor = Predictor::new(&setup.model, &weights, setup.size);
+        let predictors = trained(context, &setup, config, &[])?;
         let (dataset, items) = (&*data.dataset, &data.split.test);
         let evaluation = Evaluation {
             config,
@@ -39,7 +37,7 @@ impl Figure {
             shown: Shown { first: count, worst: 0 },
             thorough: false,
         };
-        let rows = evaluation.of(predictor, &items[..count.min(items.len())])?.pictures;
+        let rows = evaluation.of(predictors, &items[..count.min(items.len())])?.pictures;
         if rows.is_empty() {
             return Err(Error::Config(format!("{}: there are no test pictures to show", cell.name())));
         }

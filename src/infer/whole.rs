@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Predictor;
 use crate::{
-    Result,
+    Error, Result,
     data::{Fit, Mask, Normalise, Picture, starts, write_gray16},
 };
 
@@ -108,9 +108,10 @@ pub struct Whole {
 }
 
 impl Whole {
-    /// `fit` and `normalise` as in training; `batch` tiles go to the device at once.
-    pub fn new(predictor: Predictor, fit: Fit, normalise: Normalise, batch: usize) -> Self {
-        Self { predictors: vec![predictor], fit, normalise, batch: batch.max(1), looks: Looks::default() }
+    /// `fit` and `normalise` as in training; `batch` tiles go to the device at once. The predictors, one at least, take
+    /// and make the same shapes.
+    pub fn new(predictors: Vec<Predictor>, fit: Fit, normalise: Normalise, batch: usize) -> Self {
+        Self { predictors, fit, normalise, batch: batch.max(1), looks: Looks::default() }
     }
 
     /// Looks at pictures in this way.
@@ -119,18 +120,14 @@ impl Whole {
         Self { looks, ..self }
     }
 
-    /// Asks another model as well, which must take and make the same shapes.
-    #[must_use]
-    pub fn joined_by(mut self, predictor: Predictor) -> Self {
-        self.predictors.push(predictor);
-        self
-    }
-
     /// Probabilities at the picture's own size.
     ///
     /// # Errors
-    /// What the device raises.
+    /// [`Error::Config`] without a predictor; what the device raises.
     pub fn predict(&mut self, picture: &Picture) -> Result<Probabilities> {
+        if self.predictors.is_empty() {
+            return Err(Error::Config("there are no weights to predict with".into()));
+        }
         let seen = self.fit.prepare_picture(picture.clone(), &self.normalise)?;
         match self.fit {
             Fit::Resize { width, height } => {

@@ -4,7 +4,7 @@
 use super::{
     Act, Activation, BatchNorm, BatchNormApply, BatchNormGrad, Binary, BinaryKind, Blur, Broadcast, Concat,
     Conv2d, Conv2dWeightGrad, ConvTranspose2d, Dropout, FixedNorm, Geometry, Join, Keep, Linear, MatMul,
-    Noise, Pool, PoolGrad, Reduce, Resize, ResizeGrad, Slice, Softmax, WORDS, Warp, check::Sample,
+    Median, Noise, Pool, PoolGrad, Reduce, Resize, ResizeGrad, Slice, Softmax, WORDS, Warp, check::Sample,
 };
 use crate::graph::{Array, Operator, Shape};
 
@@ -25,6 +25,7 @@ pub fn samples() -> Vec<Sample> {
         dropout(),
         linear(),
         matmul(),
+        median(),
         noise(),
         pool(),
         pool_grad(),
@@ -162,14 +163,29 @@ fn binary() -> Vec<Sample> {
 
 fn blur() -> Vec<Sample> {
     let of = |sigma: f32, across: bool, x: Shape| {
-        Sample::new(format!("{sigma} {across} {x}"), Blur { sigma, across, scale: 1.5 }, &[x]).forward_only()
+        Sample::new(format!("{sigma} {across} {x}"), Blur { sigma, across, scale: 1.5, each: false }, &[x])
+            .forward_only()
     };
     vec![
         of(1.2, true, ODD),
         of(0.4, false, ODD),
         of(4.0, true, Shape::new(2, 3, 40, 2)),
         of(2.0, false, TINY),
+        some(Blur { sigma: 2.0, across: true, scale: 1.0, each: true }, vec![0.0, 2.0, 0.6]),
     ]
+}
+
+/// An operator that treats each of three pictures by a number of its own.
+fn some(op: impl Operator, numbers: Vec<f64>) -> Sample {
+    let (x, each) = (Shape::new(3, 5, 9, 6), Shape::new(3, 1, 1, 1));
+    let mut sample = Sample::new(format!("each of {x}"), op, &[x, each]).constants(&[1]).forward_only();
+    sample.inputs[1].data = numbers;
+    sample
+}
+
+fn median() -> Vec<Sample> {
+    let of = |x: Shape| Sample::new(x.to_string(), Median { each: false }, &[x]).forward_only();
+    vec![of(ODD), of(TINY), some(Median { each: true }, vec![0.0, 1.0, 0.0])]
 }
 
 fn noise() -> Vec<Sample> {

@@ -35,6 +35,10 @@ pub struct Augment {
     pub centre: f64,
     /// Noise of up to this deviation, in the units of normalised values.
     pub noise: f64,
+    /// Blurred by a Gaussian of up to this deviation, pixels.
+    pub blur: f64,
+    /// Whether a median filter is among the changes.
+    pub median: bool,
 }
 
 impl Augment {
@@ -43,12 +47,18 @@ impl Augment {
         let one = |i: usize| self.one(&mut keyed(Purpose::Augment, seed, step, i as u64), size);
         let [low, high] = [seed as u32, (seed >> 32) as u32];
         let words = [low, high, step as u32, (step >> 32) as u32];
-        Changes { moves: (0..n).flat_map(one).collect(), words }
+        let (mut moves, mut blurs, mut medians) = (Vec::new(), Vec::new(), Vec::new());
+        for (plane, blur, median) in (0..n).map(one) {
+            moves.extend(plane);
+            blurs.push(blur);
+            medians.push(median);
+        }
+        Changes { moves, blurs, medians, words }
     }
 
-    /// A row of the moves: the matrix from the place in the changed picture to that in the picture, and what happens to
+    /// Of a picture its row of the moves, the deviation that it is blurred by, and whether it is filtered. The row: the matrix from the place in the changed picture to that in the picture, and what happens to
     /// the values ([`crate::ops::Warp`]).
-    fn one(&self, rng: &mut ChaCha8Rng, [h, w]: [usize; 2]) -> [f32; 16] {
+    fn one(&self, rng: &mut ChaCha8Rng, [h, w]: [usize; 2]) -> ([f32; 16], f32, f32) {
         // Always drawn, so that one kind of change does not alter another.
         let mut up_to = |most: f64| {
             let [chance, value] = [between(rng, 0.0, 1.0), between(rng, -1.0, 1.0)].map(f64::from);
@@ -68,12 +78,13 @@ impl Augment {
         let gain = up_to(self.contrast.ln_1p()).exp();
         let offset = self.centre * (1.0 - gain) + up_to(self.brightness);
         let (noise, bend) = (up_to(self.noise).abs(), up_to(self.elastic));
+        let (blur, filtered) = (up_to(self.blur).abs(), up_to(1.0) != 0.0);
         let mut moves = [0.0; 16];
         for (row, to) in moves.chunks_exact_mut(4).take(3).enumerate() {
             to[..3].copy_from_slice(&plane.row(row).as_vec3().to_array());
         }
         moves[12..].copy_from_slice(&[gain, offset, noise, bend].map(|v| v as f32));
-        moves
+        (moves, blur as f32, f32::from(u8::from(self.median && filtered)))
     }
 }
 
@@ -95,6 +106,8 @@ mod tests {
             contrast: 0.3,
             centre: 0.5,
             noise: 0.1,
+            blur: 1.5,
+            median: true,
         }
     }
 
@@ -106,13 +119,16 @@ mod tests {
         assert!(of(2, 2, 4).moves != four.moves && of(1, 3, 4).moves != four.moves);
         assert_ne!(of(1, 3, 4).words, four.words);
         assert_ne!(four.moves[..16], four.moves[16..32]);
+        assert_eq!((four.blurs.len(), &four.medians[..]), (4, &[1.0; 4][..]));
+        assert!(four.blurs.iter().all(|b| (0.0..=1.5).contains(b)) && four.blurs[0] != four.blurs[1]);
     }
 
     #[test]
     fn nothing_asked_for_is_nothing_done() {
         let still = [1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0];
         let none = Augment { probability: 1.0, ..Augment::default() };
-        assert_eq!(none.changes(0, 0, 1, [8, 8]).moves, still);
+        let done = none.changes(0, 0, 1, [8, 8]);
+        assert_eq!((done.moves.as_slice(), done.blurs[0], done.medians[0]), (&still[..], 0.0, 0.0));
         assert_eq!(Augment { probability: 0.0, ..all() }.changes(0, 0, 1, [8, 8]).moves, still);
     }
 

@@ -1,6 +1,9 @@
 //! Checkpoints: weights under PyTorch's names, the optimiser's state, and how far the run was.
 
-use std::path::Path;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +33,9 @@ pub struct Progress {
     /// Validations since Dice was last better.
     #[serde(default)]
     pub stale: u64,
+    /// Dice and step of the best validations whose weights are kept, best first.
+    #[serde(default)]
+    pub snapshots: Vec<(f64, u64)>,
     /// How the learning rate stands, where validation lowers it.
     #[serde(default)]
     pub plateau: Plateau,
@@ -80,6 +86,31 @@ pub fn load_weights(weights: &Weights, path: &Path) -> Result<()> {
 /// Writes weights alone.
 pub(super) fn save_weights(weights: &Weights, progress: &Progress, path: &Path) -> Result<()> {
     weights::write(path, &weight_map(weights)?, &metadata(progress)?)
+}
+
+/// Where the weights of a validation are kept.
+pub(super) fn snapshot(folder: &Path, step: u64) -> PathBuf {
+    folder.join(format!("snapshot-{step:08}.safetensors"))
+}
+
+/// The snapshots of a run folder.
+///
+/// # Errors
+/// [`Error::Io`] where it cannot be listed.
+pub fn snapshots(folder: &Path) -> Result<Vec<PathBuf>> {
+    let is_one = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.starts_with("snapshot-") && name.ends_with(".safetensors")
+    };
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let entries = fs::read_dir(folder).map_err(Error::io(folder))?;
+    let paths = entries.map(|entry| Ok(entry.map_err(Error::io(folder))?.path()));
+    let mut found = paths.collect::<Result<Vec<_>>>()?;
+    found.retain(is_one);
+    found.sort();
+    Ok(found)
 }
 
 /// Writes everything that a run needs to go on.

@@ -1,9 +1,10 @@
 //! How good a model is on pictures whose masks are known, and the report that shows it.
 
-use std::{path::Path, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use super::{
-    Setup, checkpoint,
+    Setup,
+    checkpoint::{self, snapshots},
     config::{Config, EmptyMasks},
 };
 use crate::{
@@ -61,13 +62,13 @@ impl Evaluation<'_> {
         }
     }
 
-    /// Predicts `items` whole and compares with their masks.
+    /// Predicts `items` whole, as the mean over all predictors, and compares with their masks.
     ///
     /// # Errors
     /// What data or device raise.
-    pub fn of(&self, predictor: Predictor, items: &[usize]) -> Result<Evaluated> {
+    pub fn of(&self, predictors: Vec<Predictor>, items: &[usize]) -> Result<Evaluated> {
         let Setup { model, fit, normalise, .. } = self.setup;
-        let mut whole = Whole::new(predictor, *fit, normalise.clone(), self.config.train.batch);
+        let mut whole = Whole::new(predictors, *fit, normalise.clone(), self.config.train.batch);
         let classes = model.out_channels.max(2);
         let (mut confusions, mut pictures) = (Vec::new(), Gallery { shown: self.shown, rows: Vec::new() });
         let (mut auc, mut distances) = (RocAuc::default(), Vec::new());
@@ -125,7 +126,8 @@ impl Gallery {
     }
 }
 
-/// The weights of `file`, or the best of the run folder, or its last.
+/// What predicts with a run's weights: those of `files`; where none are given, of its snapshots, else its best, else its
+/// last.
 ///
 /// # Errors
 /// [`Error::Config`] where there is no checkpoint; what reading one raises.
@@ -133,26 +135,31 @@ pub fn trained(
     context: &Arc<Context>,
     setup: &Setup,
     config: &Config,
-    file: Option<&Path>,
-) -> Result<Arc<Weights>> {
+    files: &[PathBuf],
+) -> Result<Vec<Predictor>> {
     let folder = &config.train.out;
-    let choices = [
-        file.map(Path::to_path_buf),
-        Some(folder.join("best.safetensors")),
-        Some(folder.join("last.safetensors")),
-    ];
-    let path = choices.into_iter().flatten().find(|p| file.is_some() || p.exists()).ok_or_else(|| {
-        Error::Config(format!(
-            "{} holds no checkpoint; train first, or name one with --weights",
-            folder.display()
-        ))
-    })?;
+    let mut files = files.to_vec();
+    if files.is_empty() && config.train.snapshots > 1 {
+        files = snapshots(folder)?;
+    }
+    if files.is_empty() {
+        let known = ["best.safetensors", "last.safetensors"].map(|name| folder.join(name));
+        files.extend(known.into_iter().find(|path| path.exists()));
+    }
+    if files.is_empty() {
+        let message =
+            format!("{} holds no checkpoint; train first, or name one with --weights", folder.display());
+        return Err(Error::Config(message));
+    }
     let mut graph = Graph::new();
     let x = graph.input("picture", Shape::new(1, setup.size[0], setup.size[1], setup.model.in_channels));
     setup.model.build(&mut graph, x, false)?;
-    let weights = Arc::new(Weights::new(context, &graph, 0)?);
-    checkpoint::load_weights(&weights, &path)?;
-    Ok(weights)
+    let predictor = |path: &PathBuf| {
+        let weights = Arc::new(Weights::new(context, &graph, 0)?);
+        checkpoint::load_weights(&weights, path)?;
+        Ok(Predictor::new(&setup.model, &weights, setup.size))
+    };
+    files.iter().map(predictor).collect()
 }
 
 /// The one number that names the best checkpoint: Dice of the foreground classes, all pictures pooled.

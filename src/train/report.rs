@@ -10,7 +10,6 @@ use crate::{
     Error, Result,
     gpu::Context,
     graph::{Plan, Shape},
-    infer::Predictor,
     metrics::Summary,
     report::Report,
 };
@@ -31,11 +30,10 @@ pub fn remake(context: &Arc<Context>, config: &Config) -> Result<Summary> {
     let outcome: Outcome = outcome.map_err(|e| Error::data(&path, e.to_string()))?;
     let setup = Setup::new(config)?;
     let data = setup.open_data(config)?;
-    let weights = trained(context, &setup, config, None)?;
-    let predictor = Predictor::new(&setup.model, &weights, setup.size);
+    let predictors = trained(context, &setup, config, &[])?;
     let dataset = &*data.dataset;
     let evaluation = Evaluation { config, setup: &setup, dataset, shown: SHOWN, thorough: true };
-    let evaluated = evaluation.of(predictor, data.split.judged())?;
+    let evaluated = evaluation.of(predictors, data.split.judged())?;
     let summary = evaluated.summary.clone();
     write(context, config, &setup, &outcome, evaluated)?;
     Ok(summary)

@@ -12,8 +12,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Data, Evaluated, Evaluation, Progress, Setup, Shown, Trainer, checkpoint, config::Config,
-    evaluate::headline, events::EVENTS, report, runlog::RunLog, setup,
+    Data, Evaluated, Evaluation, Progress, Setup, Shown, Trainer, checkpoint,
+    config::Config,
+    evaluate::{headline, trained},
+    events::EVENTS,
+    report,
+    runlog::RunLog,
+    setup,
 };
 use crate::{
     Error, Result,
@@ -217,9 +222,11 @@ fn clear(folder: &Path, options: &RunOptions) -> Result<()> {
     fs::create_dir_all(folder).map_err(Error::io(folder))?;
     for path in FILES.iter().map(|name| folder.join(name)) {
         remove_leftovers(&path)?;
-        if options.overwrite && !options.resume && path.exists() {
-            fs::remove_file(&path).map_err(Error::io(path))?;
-        }
+    }
+    if options.overwrite && !options.resume {
+        let known = FILES.iter().map(|name| folder.join(name)).filter(|path| path.exists());
+        let all = checkpoint::snapshots(folder)?.into_iter().chain(known);
+        all.into_iter().try_for_each(|path| fs::remove_file(&path).map_err(Error::io(path)))?;
     }
     Ok(())
 }
@@ -332,7 +339,7 @@ impl Run<'_> {
         let over = step >= self.steps || epoch + 1 >= self.config.train.epochs as u64;
         let due = (epoch + 1).is_multiple_of(self.config.train.eval_every.max(1) as u64);
         let validate = !self.data.split.val.is_empty() && (due || over);
-        let evaluated = || self.evaluation().of(self.predictor(), &self.data.split.val);
+        let evaluated = || self.evaluation().of(vec![self.predictor()], &self.data.split.val);
         let summary = validate.then(evaluated).transpose()?;
         self.progress = Progress { epoch: epoch + 1, batch: 0, losses: (0.0, 0), ..self.progress.clone() };
         if let Some(Evaluated { summary, .. }) = summary {
@@ -358,6 +365,7 @@ impl Run<'_> {
                 let path = self.config.train.out.join("best.safetensors");
                 checkpoint::save_weights(self.trainer.weights(), &self.progress, &path)?;
             }
+            self.keep_snapshot(value, step)?;
             if self.out_of_patience() {
                 let patience = self.config.train.patience;
                 self.say(&format!("ended early: no better Dice in {patience} validations"));
@@ -370,6 +378,22 @@ impl Run<'_> {
         }
         if due || over {
             self.save()?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the weights of a validation if it is among the best.
+    fn keep_snapshot(&mut self, dice: Option<f64>, step: u64) -> Result<()> {
+        let (Some(dice), most @ 2..) = (dice, self.config.train.snapshots) else { return Ok(()) };
+        let kept = &mut self.progress.snapshots;
+        kept.retain(|(_, other)| *other != step);
+        kept.push((dice, step));
+        // Of equal ones the earlier stay.
+        kept.sort_by(|a, b| b.0.total_cmp(&a.0));
+        kept.truncate(most);
+        if kept.iter().any(|(_, other)| *other == step) {
+            let path = checkpoint::snapshot(&self.config.train.out, step);
+            checkpoint::save_weights(self.trainer.weights(), &self.progress, &path)?;
         }
         Ok(())
     }
@@ -387,11 +411,14 @@ impl Run<'_> {
     /// Writes the last checkpoint; losses on the device are fetched first, so that it tells them.
     fn save(&mut self) -> Result<()> {
         self.look()?;
-        checkpoint::save(
-            &self.trainer,
-            self.progress.clone(),
-            &self.config.train.out.join("last.safetensors"),
-        )
+        let folder = &self.config.train.out;
+        checkpoint::save(&self.trainer, self.progress.clone(), &folder.join("last.safetensors"))?;
+        // Only now does no checkpoint name the snapshots that fell out.
+        let kept: Vec<_> =
+            self.progress.snapshots.iter().map(|(_, s)| checkpoint::snapshot(folder, *s)).collect();
+        let mut all = checkpoint::snapshots(folder)?;
+        all.retain(|path| !kept.contains(path));
+        all.iter().try_for_each(|path| fs::remove_file(path).map_err(Error::io(path)))
     }
 
     fn predictor(&self) -> Predictor {
@@ -403,14 +430,11 @@ impl Run<'_> {
         Evaluation { config: self.config, setup: &self.setup, dataset, shown, thorough }
     }
 
-    fn finish(self, context: &Context, began: Instant) -> Result<Outcome> {
+    fn finish(self, context: &Arc<Context>, began: Instant) -> Result<Outcome> {
         let folder = &self.config.train.out;
-        let best = folder.join("best.safetensors");
-        if best.exists() {
-            checkpoint::load_weights(self.trainer.weights(), &best)?;
-        }
         let evaluation = Evaluation { shown: report::SHOWN, thorough: true, ..self.evaluation() };
-        let evaluated = evaluation.of(self.predictor(), self.data.split.judged())?;
+        let predictors = trained(context, &self.setup, self.config, &[])?;
+        let evaluated = evaluation.of(predictors, self.data.split.judged())?;
         let seconds = began.elapsed().as_secs_f64();
         let waited = self.waited.as_secs_f64() / self.stepping.as_secs_f64().max(1e-9);
         let (steps, best) = (self.progress.step, self.progress.best);

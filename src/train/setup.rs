@@ -283,13 +283,16 @@ fn augment(config: &Config) -> Option<Augment> {
         contrast: a.contrast,
         centre,
         noise: a.noise,
+        blur: a.blur,
+        median: a.median,
     };
     (a.changes() && a.probability > 0.0).then_some(all)
 }
 
 fn augmentation(a: &AugmentConfig) -> Option<Augmentation> {
     let bend = (a.elastic > 0.0).then_some(a.elastic_sigma as f32);
-    (a.changes() && a.probability > 0.0).then_some(Augmentation { bend })
+    let blur = (a.blur > 0.0).then_some(a.blur as f32);
+    (a.changes() && a.probability > 0.0).then_some(Augmentation { bend, blur, median: a.median })
 }
 
 fn loss(config: &Config) -> Result<LossSpec> {
@@ -339,13 +342,13 @@ fn optim(config: &Config) -> OptimSpec {
     OptimSpec { clip_norm: limit(o.clip_norm), clip_value: limit(o.clip_value), scaling, ..method.into() }
 }
 
-/// The learning rate by step, in a run of `steps` steps of which `batches` are an epoch; that of a plateau is the
-/// same throughout until [`plateau`] lowers it.
+/// The learning rate by step, in a run of `steps` steps of which `batches` are an epoch, before
+/// [`plateau`] lowers it.
 pub fn schedule(config: &OptimConfig, steps: u64, batches: usize) -> Warmup {
     let (base, end, warmup) = (config.lr, config.least_lr, config.warmup_steps as u64);
     let left = steps.saturating_sub(warmup);
     let then = match config.schedule {
-        config::Schedule::Constant | config::Schedule::Plateau => Schedule::Constant { base },
+        config::Schedule::Constant => Schedule::Constant { base },
         config::Schedule::InverseDecay => Schedule::InverseDecay { base, decay: config.decay },
         config::Schedule::Step => {
             let step_size = (config.step_epochs * batches) as u64;
@@ -359,7 +362,7 @@ pub fn schedule(config: &OptimConfig, steps: u64, batches: usize) -> Warmup {
 
 /// When the learning rate falls, where validation decides: by Dice, which is to rise, or by the loss.
 pub fn plateau(config: &OptimConfig, by_dice: bool) -> Option<PlateauSpec> {
-    (config.schedule == config::Schedule::Plateau).then_some(PlateauSpec {
+    config.plateau.then_some(PlateauSpec {
         base: config.lr,
         factor: config.plateau_factor,
         patience: config.plateau_patience as u64,

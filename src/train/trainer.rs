@@ -9,7 +9,7 @@ use crate::{
     graph::{Arenas, Graph, Plan, Session, Shape, Var, Weights},
     loss::LossSpec,
     models::Model,
-    ops::{Binary, BinaryKind, Blur, Noise, WORDS, Warp, add},
+    ops::{Binary, BinaryKind, Blur, Median, Noise, WORDS, Warp, add},
     optim::{OptimSpec, OptimState, Optimizer, Scaling, ScalingState},
 };
 
@@ -38,15 +38,23 @@ pub struct ChangeVars {
     pub moves: Var,
     /// [`Changes::words`].
     pub words: Var,
+    /// [`Changes::blurs`], where pictures are blurred.
+    pub blurs: Option<Var>,
+    /// [`Changes::medians`], where pictures are filtered.
+    pub medians: Option<Var>,
     /// Changed pictures and targets.
     pub made: (Var, Var),
 }
 
-/// Bends of pictures by a smooth random field.
+/// What augmentation has passes of their own for, beside the gather.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Augmentation {
     /// How smooth the field is: the deviation of the Gaussian that blurs it, pixels. None: nothing is bent.
     pub bend: Option<f32>,
+    /// The largest deviation of a Gaussian that blurs pictures, pixels. None: none is blurred.
+    pub blur: Option<f32>,
+    /// Whether some pictures go through a median filter.
+    pub median: bool,
 }
 
 /// How the pictures of a step are changed before the network sees them.
@@ -54,6 +62,10 @@ pub struct Augmentation {
 pub struct Changes {
     /// Of each picture three rows of a matrix, and what happens to its values: see [`Warp`].
     pub moves: Vec<f32>,
+    /// Of each picture the deviation of the Gaussian that blurs it, pixels.
+    pub blurs: Vec<f32>,
+    /// Of each picture 1 if it goes through a median filter, else 0.
+    pub medians: Vec<f32>,
     /// What random numbers on the device are a function of.
     pub words: [u32; 4],
 }
@@ -109,16 +121,28 @@ pub fn augmentation_graph(graph: &mut Graph, how: Augmentation, x: Var, y: Var) 
     let shape = graph.shape(x);
     let moves = graph.input("moves", Shape::new(shape.n, 1, 4, 4));
     let words = graph.input("words", WORDS);
-    let mut inputs = vec![x, y, moves, words];
+    let each = Shape::new(shape.n, 1, 1, 1);
+    let medians = how.median.then(|| graph.input("medians", each));
+    let blurs = how.blur.map(|_| graph.input("blurs", each));
+    let mut soft = x;
+    if let Some(medians) = medians {
+        soft = graph.apply(Median { each: true }, &[soft, medians])?;
+    }
+    if let (Some(blurs), Some(sigma)) = (blurs, how.blur) {
+        for across in [true, false] {
+            soft = graph.apply(Blur { sigma, across, scale: 1.0, each: true }, &[soft, blurs])?;
+        }
+    }
+    let mut inputs = vec![soft, y, moves, words];
     if let Some(sigma) = how.bend {
         // What blurring leaves of the deviation of uniform noise, 1 / sqrt(3), is divided out again.
         let scale = (2.0 * (3.0 * PI).sqrt() * sigma).sqrt();
         let noise = graph.apply(Noise { shape: shape.with_c(2), salt: 1 }, &[words])?;
-        let once = graph.apply(Blur { sigma, across: true, scale }, &[noise])?;
-        inputs.push(graph.apply(Blur { sigma, across: false, scale }, &[once])?);
+        let once = graph.apply(Blur { sigma, across: true, scale, each: false }, &[noise])?;
+        inputs.push(graph.apply(Blur { sigma, across: false, scale, each: false }, &[once])?);
     }
     let made = graph.apply_all(Warp { bent: how.bend.is_some(), salt: 2 }, &inputs)?;
-    Ok(ChangeVars { moves, words, made: (made[0], made[1]) })
+    Ok(ChangeVars { moves, words, blurs, medians, made: (made[0], made[1]) })
 }
 
 /// One plan of a training step.
@@ -250,7 +274,8 @@ impl Trainer {
     /// [`Error::Shape`] for wrong counts, and what the device raises.
     pub fn step(&mut self, x: &[f32], y: &[u8], n: usize, lr: f32) -> Result<()> {
         let still = [1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0];
-        self.step_changed(x, y, n, lr, &Changes { moves: still.repeat(n), words: [0; 4] })
+        let (blurs, medians) = (vec![0.0; n], vec![0.0; n]);
+        self.step_changed(x, y, n, lr, &Changes { moves: still.repeat(n), blurs, medians, words: [0; 4] })
     }
 
     /// As [`Self::step`], with each picture changed first where the trainer augments.
@@ -258,9 +283,10 @@ impl Trainer {
     /// # Errors
     /// As [`Self::step`].
     pub fn step_changed(&mut self, x: &[f32], y: &[u8], n: usize, lr: f32, changes: &Changes) -> Result<()> {
-        if changes.moves.len() != 16 * n {
-            let message = format!("wants 16 numbers for each of {n} pictures, got {}", changes.moves.len());
-            return Err(Error::shape("moves", message));
+        let given = [changes.moves.len(), changes.blurs.len(), changes.medians.len()];
+        if given != [16 * n, n, n] {
+            let message = format!("wants 16, 1 and 1 numbers for each of {n} pictures, got {given:?}");
+            return Err(Error::shape("changes", message));
         }
         let part = n.div_ceil(self.micro_batches);
         let (of_x, of_y) = (x.len() / n.max(1), y.len() / n.max(1));
@@ -274,11 +300,14 @@ impl Trainer {
             let target = one_hot(&y[start * of_y..(start + count) * of_y], self.model.out_channels);
             step.session.write(step.y, &target)?;
             step.session.write(step.seed, &[share])?;
-            if let Some(ChangeVars { moves, words, .. }) = step.changes {
+            if let Some(vars) = step.changes {
                 let [a, b, c, d] = changes.words;
                 // Parts of a batch draw other numbers.
-                step.session.write_words(words, &[a, b, c, d ^ ((start as u32) << 16)])?;
-                step.session.write(moves, &changes.moves[16 * start..16 * (start + count)])?;
+                step.session.write_words(vars.words, &[a, b, c, d ^ ((start as u32) << 16)])?;
+                step.session.write(vars.moves, &changes.moves[16 * start..16 * (start + count)])?;
+                for (var, numbers) in [(vars.blurs, &changes.blurs), (vars.medians, &changes.medians)] {
+                    var.map_or(Ok(()), |var| step.session.write(var, &numbers[start..start + count]))?;
+                }
             }
             let loss = step.session.buffer(step.loss)?;
             let scale = step.scale.map(|v| step.session.buffer(v)).transpose()?;

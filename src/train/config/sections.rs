@@ -180,6 +180,10 @@ section! {
         contrast: f64 = 0.0;
         /// Normal noise of up to this deviation, in the units of normalised values.
         noise: f64 = 0.0;
+        /// Blurred by a Gaussian of up to this deviation, pixels.
+        blur: f64 = 0.0;
+        /// Whether some pictures go through a 3x3 median filter.
+        median: bool = false;
     }
 }
 
@@ -239,27 +243,28 @@ section! {
         /// Each number of a gradient is held to this size, after clip_norm; 0: never.
         clip_value: f64 = 0.0;
         /// How the learning rate moves: constant; by step inverse_decay, lr / (1 + decay * step), and linear or
-        /// cosine, down to least_lr at the last step; by epoch step, times step_factor every step_epochs; by
-        /// validation plateau, times plateau_factor when Dice has not risen for plateau_patience validations (the
-        /// training loss not fallen, where nothing is kept for validation).
+        /// cosine, down to least_lr at the last step; by epoch step, times step_factor every step_epochs.
         schedule: Schedule = Schedule::Constant;
         /// Steps in which the rate first rises to lr, before the schedule begins.
         warmup_steps: usize = 0;
         /// The decay of schedule "inverse_decay", by step.
         decay: f64 = 1e-5;
-        /// Schedules linear, cosine and plateau: the least rate.
+        /// Schedules linear and cosine, and the plateau: the least rate.
         least_lr: f64 = 0.0;
         /// Schedule "step": epochs from one drop to the next.
         step_epochs: usize = 30;
         /// Schedule "step": factor of a drop.
         step_factor: f64 = 0.1;
-        /// Schedule "plateau": factor of a drop.
+        /// Whether the rate also falls, times plateau_factor, when Dice has not risen for plateau_patience validations
+        /// (the training loss not fallen, where nothing is kept for validation).
+        plateau: bool = false;
+        /// Plateau: factor of a drop.
         plateau_factor: f64 = 0.1;
-        /// Schedule "plateau": validations without a better Dice that are borne.
+        /// Plateau: validations without a better Dice that are borne.
         plateau_patience: usize = 10;
-        /// Schedule "plateau": how much better counts as better.
+        /// Plateau: how much better counts as better.
         plateau_threshold: f64 = 1e-4;
-        /// Schedule "plateau": validations after a drop that count for nothing.
+        /// Plateau: validations after a drop that count for nothing.
         plateau_cooldown: usize = 0;
     }
 }
@@ -294,6 +299,9 @@ section! {
         eval_every: usize = 1;
         /// Validations without a better Dice after which a run ends early; 0: never.
         patience: usize = 0;
+        /// Checkpoints of so many of the best validations are kept, and the run's predictions are the means over them
+        /// (Chen et al. 2017); 0 and 1: those of the best alone.
+        snapshots: usize = 0;
         /// Probability from which a pixel is taken for class 1, where model.classes is 1.
         threshold: f64 = 0.5;
         /// What a score is where its formula divides nothing by nothing, as Dice where truth and prediction are
@@ -323,7 +331,7 @@ impl ModelConfig {
 
 impl AugmentConfig {
     /// The sizes of the changes, with their names.
-    pub(super) fn sizes(&self) -> [(&'static str, f64); 10] {
+    pub(super) fn sizes(&self) -> [(&'static str, f64); 11] {
         [
             ("rotate", self.rotate),
             ("shift", self.shift),
@@ -335,12 +343,13 @@ impl AugmentConfig {
             ("brightness", self.brightness),
             ("contrast", self.contrast),
             ("noise", self.noise),
+            ("blur", self.blur),
         ]
     }
 
     /// Whether anything is changed.
     pub fn changes(&self) -> bool {
-        self.sizes().iter().any(|(_, size)| *size > 0.0)
+        self.median || self.sizes().iter().any(|(_, size)| *size > 0.0)
     }
 }
 

@@ -131,6 +131,7 @@ impl Config {
         }
         within("augment.skew", augment.skew, augment.skew <= 0.4, "at most 0.4")?;
         within("augment.shear", augment.shear, augment.shear <= 80.0, "at most 80 degrees")?;
+        within("augment.blur", augment.blur, augment.blur <= 32.0, "at most 32 pixels")?;
         let sigma = augment.elastic_sigma;
         within("augment.elastic_sigma", sigma, sigma > 0.0 && sigma <= 256.0, "above 0 and at most 256")?;
         let probability = augment.probability;

@@ -217,8 +217,6 @@ choice! {
         Linear = "linear",
         /// Half a cosine down to least_lr.
         Cosine = "cosine",
-        /// Times plateau_factor whenever validation no longer gets better.
-        Plateau = "plateau",
     }
 }
 choice! {
