@@ -114,11 +114,16 @@ fn on(label: &str, op: impl Operator, logits: &Array, target: &Array) -> Sample 
 
 /// The loss on the device.
 fn value(op: impl Operator, logits: &Array, target: &Array) -> f64 {
+    f64::from(outputs(op, logits, target)[0][0])
+}
+
+/// The loss and its gradient on the device.
+fn outputs(op: impl Operator, logits: &Array, target: &Array) -> Vec<Vec<f32>> {
     let (context, shape) = (crate::context(), logits.shape);
     let mut graph = gyre::graph::Graph::new();
     let (x, g) = (graph.input("logits", shape), graph.input("target", shape));
-    let loss = graph.apply(op, &[x, g]).unwrap();
-    graph.output(loss);
+    let made = graph.apply_all(op, &[x, g]).unwrap();
+    made.iter().for_each(|var| graph.output(*var));
     let plan = gyre::graph::Plan::new(&graph, context).unwrap();
     let weights = std::sync::Arc::new(gyre::graph::Weights::new(context, &graph, 0).unwrap());
     let session = gyre::graph::Session::new(plan, &weights).unwrap();
@@ -126,7 +131,7 @@ fn value(op: impl Operator, logits: &Array, target: &Array) -> f64 {
         session.write(var, &array.data.iter().map(|v| *v as f32).collect::<Vec<_>>()).unwrap();
     }
     session.run();
-    f64::from(session.read(loss).unwrap()[0])
+    made.iter().map(|var| session.read(*var).unwrap()).collect()
 }
 
 #[test]
@@ -153,6 +158,45 @@ fn identities() {
         1.0 - (2.0 * hits + 1.0) / (both + 1.0),
         max_relative = 1e-5
     );
+}
+
+/// Equations 12 and 13 of the focal Tversky paper, by the probabilities of either class, against the gradient that the
+/// device computes: p1 = 1 - p0, and p0 is a sigmoid.
+#[test]
+fn the_gradient_of_tversky_is_the_papers() {
+    let (alpha, beta) = (0.3, 0.7);
+    let inputs = sample("gradient", Bce::PLAIN, Shape::new(2, 7, 9, 1)).inputs;
+    let made = outputs(Overlap::tversky(alpha as f32, beta as f32, 0.0), &inputs[0], &inputs[1]);
+    let p: Vec<f64> = inputs[0].data.iter().map(|v| 1.0 / (1.0 + (-v).exp())).collect();
+    let g = &inputs[1].data;
+    let sum = |f: fn(f64, f64) -> f64| p.iter().zip(g).map(|(p, g)| f(*p, *g)).sum::<f64>();
+    let right = sum(|p, g| p * g);
+    let whole = right + alpha * sum(|p, g| p * (1.0 - g)) + beta * sum(|p, g| (1.0 - p) * g);
+    for ((p, g), got) in p.iter().zip(g).zip(&made[1]) {
+        let by_p0 = (g * whole - (g + alpha * (1.0 - g)) * right) / (whole * whole);
+        let by_p1 = -beta * g * right / (whole * whole);
+        let want = -(by_p0 - by_p1) * p * (1.0 - p);
+        approx::assert_relative_eq!(f64::from(*got), want, max_relative = 1e-4, epsilon = 1e-9);
+    }
+}
+
+/// With alpha + beta = 1 the Tversky index of a mask is its F score with b^2 = beta / alpha.
+#[test]
+fn tversky_of_a_mask_is_an_f_score() {
+    let target = Array::from_fn(Shape::new(1, 9, 8, 1), |_, y, x, _| f64::from((y * x) % 3 == 1));
+    let logits = Array::from_fn(target.shape, |_, y, x, _| if (y + x) % 2 == 0 { 40.0 } else { -40.0 });
+    let pairs = || logits.data.iter().zip(&target.data).map(|(l, g)| (*l > 0.0, *g > 0.5));
+    let count = |p: bool, g: bool| pairs().filter(|pair| *pair == (p, g)).count() as f64;
+    let (precision, recall) = (
+        count(true, true) / (count(true, true) + count(true, false)),
+        count(true, true) / (count(true, true) + count(false, true)),
+    );
+    for alpha in [0.2, 0.5, 0.7] {
+        let b2 = (1.0 - alpha) / alpha;
+        let f = (1.0 + b2) * precision * recall / (b2 * precision + recall);
+        let loss = value(Overlap::tversky(alpha as f32, 1.0 - alpha as f32, 0.0), &logits, &target);
+        approx::assert_relative_eq!(loss, 1.0 - f, max_relative = 1e-5);
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod binary;
 mod blur;
 mod broadcast;
 mod concat;
+mod confusion;
 mod conv2d;
 mod conv2d_weight_grad;
 mod conv_transpose2d;

@@ -116,3 +116,93 @@ fn presets_are_listed_and_changed() {
     let output = run(here, &["plan", "--preset", "none"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("there is no preset"));
 }
+
+/// The last Dice of a run's validations.
+fn best(run: &Path) -> f64 {
+    let scores: serde_json::Value =
+        serde_json::from_slice(&fs::read(run.join("scores.json")).unwrap()).unwrap();
+    scores["best"].as_f64().unwrap()
+}
+
+#[test]
+fn counts_of_the_device_are_those_of_the_masks() {
+    let folder = folder();
+    let here = folder.path();
+    succeed(here, &["train", "tiny.toml", "--quiet"]);
+    // Validation counted on the device; this looks at masks.
+    let json = succeed(here, &["eval", "run", "--split", "val", "--json"]);
+    let scores: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let dice = scores["pooled"]["macro_foreground"]["dice"].as_f64().unwrap();
+    assert_eq!(dice, best(&here.join("run")));
+}
+
+#[test]
+fn snapshots_are_kept_and_averaged() {
+    let folder = folder();
+    let here = folder.path();
+    let set = ["--set", "train.snapshots=2", "--set", "train.epochs=4"];
+    succeed(here, &[&["train", "tiny.toml", "--quiet"][..], &set].concat());
+    let snapshots: Vec<String> = fs::read_dir(here.join("run"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path().display().to_string())
+        .filter(|name| name.contains("snapshot-"))
+        .collect();
+    assert_eq!(snapshots.len(), 2);
+    let of_run = succeed(here, &["eval", "run", "--json"]);
+    let named = ["eval", "run", "--json", "--weights", &snapshots[0], "--weights", &snapshots[1]];
+    assert_eq!(of_run, succeed(here, &named));
+    assert_ne!(of_run, succeed(here, &["eval", "run", "--json", "--weights", "run/best.safetensors"]));
+    // Overwriting takes them away.
+    succeed(here, &["train", "tiny.toml", "--quiet", "--overwrite", "--set", "train.epochs=1"]);
+    assert!(!Path::new(&here.join(&snapshots[0])).exists());
+}
+
+#[test]
+fn a_report_is_made_anew() {
+    let folder = folder();
+    let here = folder.path();
+    let early = run(here, &["report", "tiny.toml"]);
+    assert!(String::from_utf8_lossy(&early.stderr).contains("has not ended"));
+    succeed(here, &["train", "tiny.toml", "--quiet"]);
+    let first = fs::read_to_string(here.join("run/report.html")).unwrap();
+    fs::remove_file(here.join("run/report.html")).unwrap();
+    succeed(here, &["report", "run"]);
+    assert_eq!(fs::read_to_string(here.join("run/report.html")).unwrap(), first);
+    for part in ["Confusion", "Thresholds", "average precision", "Pictures"] {
+        assert!(first.contains(part), "{part}");
+    }
+    let events = fs::read(here.join("run/events.out.tfevents.gyre")).unwrap();
+    assert!(events.windows(9).any(|w| w == b"loss/trai") && events.windows(8).any(|w| w == b"dice/val"));
+}
+
+#[test]
+fn lists_and_folds_by_group() {
+    let folder = folder();
+    let here = folder.path();
+    succeed(here, &["shapes", "--out", "set", "--count", "12", "--size", "32"]);
+    let mut names: Vec<String> = fs::read_dir(here.join("set/images"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let row = |(i, name): (usize, &String)| format!("n{i:02},images/{name},masks/{name},patient{}\n", i / 3);
+    let list: String = names.iter().enumerate().map(row).collect();
+    fs::write(here.join("set/list.csv"), format!("id,image,mask,patient\n{list}")).unwrap();
+    let keys = [
+        "data.kind=list",
+        "data.root=set",
+        "data.split=list.csv",
+        "data.group=patient",
+        "data.test_fraction=0.25",
+        "data.folds=3",
+    ];
+    let set: Vec<&str> = keys.iter().flat_map(|key| ["--set", key]).collect();
+    let told = succeed(here, &[&["data", "summary", "tiny.toml"][..], &set].concat());
+    assert!(["6 train", "3 val", "3 test"].iter().all(|part| told.contains(part)), "{told}");
+    succeed(here, &[&["train", "tiny.toml", "--quiet", "--set", "data.fold=2"][..], &set].concat());
+    let bad = run(here, &[&["train", "tiny.toml", "--overwrite", "--set", "data.fold=3"][..], &set].concat());
+    assert!(String::from_utf8_lossy(&bad.stderr).contains("data.fold is 3"));
+    fs::write(here.join("set/list.csv"), "id,image,mask\na,images/none.png,masks/none.png\n").unwrap();
+    let bad = run(here, &[&["train", "tiny.toml", "--overwrite"][..], &set[..4]].concat());
+    assert!(String::from_utf8_lossy(&bad.stderr).contains("none.png"));
+}

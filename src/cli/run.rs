@@ -120,9 +120,10 @@ enum Part {
 pub struct EvalArgs {
     #[command(flatten)]
     file: ConfigFile,
-    /// Weights to score; without it the run folder's best, or last.
+    /// Weights to score; without it the run folder's best, or last. Given several times the models' probabilities are
+    /// averaged.
     #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
+    weights: Vec<PathBuf>,
     /// Which part of the data.
     #[arg(long, value_enum, default_value = "test")]
     split: Part,
@@ -142,7 +143,7 @@ pub fn eval(context: &Arc<Context>, args: &EvalArgs) -> Result<u8> {
     let config = args.file.load()?;
     let setup = Setup::new(&config)?;
     let data = setup.open_data(&config)?;
-    let predictors = trained(context, &setup, &config, args.weights.as_slice())?;
+    let predictors = trained(context, &setup, &config, &args.weights)?;
     let all: Vec<usize> = (0..data.dataset.len()).collect();
     let items = match args.split {
         Part::Train => &data.split.train,

@@ -7,7 +7,7 @@ use crate::{
     gpu::Context,
     graph::{Graph, Plan, Session, Shape, Var, Weights},
     models::Model,
-    ops::{Act, Activation, Softmax},
+    ops::{Act, Activation, ConfusionCounts, Softmax},
 };
 
 /// Plans that are kept; the oldest of more goes.
@@ -20,12 +20,21 @@ pub struct Predictor {
     weights: Arc<Weights>,
     size: [usize; 2],
     mixed: bool,
-    sessions: BTreeMap<usize, Ready>,
+    sessions: BTreeMap<(usize, Answer), Ready>,
+}
+
+/// What a plan gives back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Answer {
+    Probabilities,
+    /// Counts at the threshold of these bits.
+    Counts(u32),
 }
 
 struct Ready {
     session: Session,
     x: Var,
+    truth: Option<Var>,
     y: Var,
 }
 
@@ -70,20 +79,27 @@ impl Predictor {
         self.size
     }
 
-    fn ready(&mut self, n: usize) -> Result<&Ready> {
-        if !self.sessions.contains_key(&n) {
+    fn ready(&mut self, n: usize, answer: Answer) -> Result<&Ready> {
+        if !self.sessions.contains_key(&(n, answer)) {
             while self.sessions.len() >= PLANS {
                 self.sessions.pop_first();
             }
             let shape = Shape::new(n, self.size[0], self.size[1], self.model.in_channels);
-            let (mut graph, x, y) = graph(&self.model, shape)?;
+            let (mut graph, x, mut y) = graph(&self.model, shape)?;
+            let mut truth = None;
+            if let Answer::Counts(threshold) = answer {
+                let given = graph.input("truth", shape.with_c(1));
+                y = graph.apply(ConfusionCounts { threshold: f32::from_bits(threshold) }, &[y, given])?;
+                graph.output(y);
+                truth = Some(given);
+            }
             if self.mixed {
                 graph.mixed();
             }
             let session = Session::sharing(Plan::new(&graph, &self.context)?, &self.weights, None)?;
-            self.sessions.insert(n, Ready { session, x, y });
+            self.sessions.insert((n, answer), Ready { session, x, truth, y });
         }
-        Ok(&self.sessions[&n])
+        Ok(&self.sessions[&(n, answer)])
     }
 
     /// Probabilities of `n` pictures (NHWC, values as in training): `[n, h, w, classes]`, one channel for a
@@ -92,9 +108,24 @@ impl Predictor {
     /// # Errors
     /// What the device raises; [`crate::Error::Shape`] if the count of numbers is wrong.
     pub fn predict(&mut self, pictures: &[f32], n: usize) -> Result<Vec<f32>> {
-        let ready = self.ready(n)?;
+        let ready = self.ready(n, Answer::Probabilities)?;
         ready.session.write(ready.x, pictures)?;
         ready.session.run();
         ready.session.read(ready.y)
+    }
+
+    /// Of each of `n` pictures, how many pixels of each class of the `truth` (`[n, h, w]`) are predicted as each class:
+    /// `[n, classes, classes]`, rows of truth. The counts alone come back from the device.
+    ///
+    /// # Errors
+    /// As [`Self::predict`]; [`crate::Error::Shape`] for more than 32 classes.
+    pub fn counts(&mut self, pictures: &[f32], truth: &[u8], n: usize, threshold: f32) -> Result<Vec<u64>> {
+        let ready = self.ready(n, Answer::Counts(threshold.to_bits()))?;
+        ready.session.write(ready.x, pictures)?;
+        if let Some(var) = ready.truth {
+            ready.session.write(var, &truth.iter().map(|class| f32::from(*class)).collect::<Vec<_>>())?;
+        }
+        ready.session.run();
+        Ok(ready.session.read(ready.y)?.into_iter().map(|count| count as u64).collect())
     }
 }

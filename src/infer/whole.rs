@@ -6,6 +6,7 @@ use super::Predictor;
 use crate::{
     Error, Result,
     data::{Fit, Mask, Normalise, Picture, starts, write_gray16},
+    metrics::Confusion,
 };
 
 /// Probabilities of a whole picture.
@@ -138,6 +139,27 @@ impl Whole {
             }
             Fit::Tile { size, .. } => self.tiles(&seen, [picture.width, picture.height], size),
         }
+    }
+
+    /// Counts truth against prediction on the device, where that gives the counts of [`Self::predict`]'s mask: one model,
+    /// looking once, at a picture that is not resized. `None` elsewhere.
+    ///
+    /// # Errors
+    /// What the device raises.
+    pub fn confusion(
+        &mut self,
+        picture: &Picture,
+        truth: &Mask,
+        threshold: f32,
+    ) -> Result<Option<Confusion>> {
+        let (classes, flips) = (self.classes().max(2), self.looks.flips);
+        let whole = self.fit == Fit::Resize { width: picture.width, height: picture.height };
+        let ([predictor], true) = (self.predictors.as_mut_slice(), whole && !flips && classes <= 32) else {
+            return Ok(None);
+        };
+        let seen = self.fit.prepare_picture(picture.clone(), &self.normalise)?;
+        let counts = predictor.counts(&seen.data, &truth.data, 1, threshold)?;
+        Confusion::from_counts(classes, &counts).map(Some)
     }
 
     fn classes(&self) -> usize {

@@ -61,6 +61,17 @@ impl Confusion {
         Ok(())
     }
 
+    /// Takes counts as they are, `classes` rows of truth with `classes` counts of prediction each.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for another number of counts.
+    pub fn from_counts(classes: usize, counts: &[u64]) -> Result<Self> {
+        if counts.len() != classes * classes {
+            return Err(Error::shape("confusion", format!("{} counts of {classes} classes", counts.len())));
+        }
+        Ok(Self { classes, counts: counts.to_vec() })
+    }
+
     /// Adds the counts of `other`.
     ///
     /// # Errors

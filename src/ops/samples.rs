@@ -3,8 +3,9 @@
 
 use super::{
     Act, Activation, BatchNorm, BatchNormApply, BatchNormGrad, Binary, BinaryKind, Blur, Broadcast, Concat,
-    Conv2d, Conv2dWeightGrad, ConvTranspose2d, Dropout, FixedNorm, Geometry, Join, Keep, Linear, MatMul,
-    Median, Noise, Pool, PoolGrad, Reduce, Resize, ResizeGrad, Slice, Softmax, WORDS, Warp, check::Sample,
+    ConfusionCounts, Conv2d, Conv2dWeightGrad, ConvTranspose2d, Dropout, FixedNorm, Geometry, Join, Keep,
+    Linear, MatMul, Median, Noise, Pool, PoolGrad, Reduce, Resize, ResizeGrad, Slice, Softmax, WORDS, Warp,
+    check::Sample,
 };
 use crate::graph::{Array, Operator, Shape};
 
@@ -19,6 +20,7 @@ pub fn samples() -> Vec<Sample> {
         blur(),
         broadcast(),
         concat(),
+        confusion(),
         conv2ds(),
         conv2d_weight_grad(),
         conv_transpose2ds(),
@@ -181,6 +183,15 @@ fn some(op: impl Operator, numbers: Vec<f64>) -> Sample {
     let mut sample = Sample::new(format!("each of {x}"), op, &[x, each]).constants(&[1]).forward_only();
     sample.inputs[1].data = numbers;
     sample
+}
+
+fn confusion() -> Vec<Sample> {
+    let of = |p: Shape| {
+        let sample = Sample::new(p.to_string(), ConfusionCounts { threshold: 0.25 }, &[p, p.with_c(1)]);
+        let classes = |v: f64| (v.abs() * 64.0).floor() % p.c.max(2) as f64;
+        sample.with(1, classes).constants(&[0, 1]).forward_only()
+    };
+    vec![of(ODD), of(TINY), of(Shape::new(2, 20, 9, 1))]
 }
 
 fn median() -> Vec<Sample> {
