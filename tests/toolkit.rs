@@ -206,3 +206,20 @@ fn lists_and_folds_by_group() {
     let bad = run(here, &[&["train", "tiny.toml", "--overwrite"][..], &set[..4]].concat());
     assert!(String::from_utf8_lossy(&bad.stderr).contains("none.png"));
 }
+
+#[test]
+fn pages_of_a_stack_are_predicted() {
+    let folder = folder();
+    let here = folder.path();
+    succeed(here, &["train", "tiny.toml", "--quiet", "--set", "train.epochs=1"]);
+    let file = fs::File::create(here.join("volume.tif")).unwrap();
+    let mut stack = tiff::encoder::TiffEncoder::new(file).unwrap();
+    for page in 0..3u8 {
+        stack.write_image::<tiff::encoder::colortype::Gray8>(20, 10, &[40 * page; 200]).unwrap();
+    }
+    drop(stack);
+    succeed(here, &["predict", "run", "volume.tif", "--out", "masks"]);
+    for page in ["000", "001", "002"] {
+        assert_eq!(image::open(here.join(format!("masks/volume_{page}.png"))).unwrap().width(), 20);
+    }
+}

@@ -81,6 +81,7 @@ pub fn experiment(
         return Ok(0);
     }
     let failed = if args.tables { 0 } else { run(&context()?, kernels, &wanted, args.shard)? };
+    let name = args.profile.as_ref().map_or(name.clone(), |profile| format!("{name}-{profile}"));
     write_tables(&sweep, &name)?;
     write_figures(&context, &sweep, &name)?;
     Ok(u8::from(failed > 0))
@@ -154,8 +155,11 @@ fn write_figures(context: impl Fn() -> Result<Arc<Context>>, sweep: &Sweep, name
         let Some(cell) = sweep.cells.iter().find(|cell| cell.labels == shown.cell) else { continue };
         if cell.outcome()?.is_some() {
             let path = sweep.out.join(format!("{name}-{}.png", shown.name));
-            Figure::of(&context()?, cell, shown.pictures)?.draw().write_png(&path)?;
-            say!("{}", path.display());
+            // What one figure lacks is no reason to leave out the others.
+            match Figure::of(&context()?, cell, shown.pictures).and_then(|f| f.draw().write_png(&path)) {
+                Ok(()) => say!("{}", path.display()),
+                Err(error) => eprintln!("{}: {error}", path.display()),
+            }
         }
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    ffi::OsString,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -30,7 +31,7 @@ pub struct PredictArgs {
     /// Folder for the masks, `<name>.png`.
     #[arg(long)]
     out: PathBuf,
-    /// Weights to use; without it the run folder's best, or last. Given several times the models' probabilities are
+    /// Weights to use; without it the run folder's snapshots, best, or last. Given several times the models' probabilities are
     /// averaged, as of folds or of checkpoints of a run.
     #[arg(long, value_name = "FILE")]
     weights: Vec<PathBuf>,
@@ -131,11 +132,13 @@ fn gather(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
                 return Err(Error::data(input, message));
             }
             all.extend(found);
+        } else if stack_pages(input) > 1 {
+            all.extend(list_pictures(input)?);
         } else {
             all.push(input.clone());
         }
     }
-    let mut names: Vec<_> = all.iter().filter_map(|p| p.file_stem()).collect();
+    let mut names: Vec<_> = all.iter().filter_map(|path| called(path)).collect();
     names.sort();
     if let Some(twice) = names.windows(2).find(|w| w[0] == w[1]) {
         let name = twice[0].to_string_lossy();
@@ -146,10 +149,27 @@ fn gather(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(all)
 }
 
+/// Pages of a TIFF file; 0 for what is none, or is damaged, which is reported when it is read.
+fn stack_pages(path: &Path) -> usize {
+    let is_tiff =
+        path.extension().is_some_and(|e| ["tif", "tiff"].iter().any(|tiff| e.eq_ignore_ascii_case(tiff)));
+    if is_tiff { list_pictures(path).map_or(0, |pages| pages.len()) } else { 0 }
+}
+
+/// What the masks of a picture are called: by its name, or, for a page of a stack, `<stack>_<page>`.
+fn called(picture: &Path) -> Option<OsString> {
+    let mut name = picture.file_stem()?.to_os_string();
+    if let Some(stack) = picture.parent().filter(|parent| parent.is_file()) {
+        let page = std::mem::replace(&mut name, stack.file_stem()?.to_os_string());
+        name.push("_");
+        name.push(page);
+    }
+    Some(name)
+}
+
 /// Where a product of `picture` goes; `suffix` follows the picture's name.
 fn product_path(picture: &Path, out: &Path, suffix: &str) -> Result<PathBuf> {
-    let name = picture.file_stem().ok_or_else(|| Error::data(picture, "has no file name"))?;
-    let mut name = name.to_os_string();
+    let mut name = called(picture).ok_or_else(|| Error::data(picture, "has no file name"))?;
     name.push(suffix);
     Ok(out.join(name))
 }

@@ -120,7 +120,7 @@ enum Part {
 pub struct EvalArgs {
     #[command(flatten)]
     file: ConfigFile,
-    /// Weights to score; without it the run folder's best, or last. Given several times the models' probabilities are
+    /// Weights to score; without it the run folder's snapshots, best, or last. Given several times the models' probabilities are
     /// averaged.
     #[arg(long, value_name = "FILE")]
     weights: Vec<PathBuf>,

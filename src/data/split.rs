@@ -1,6 +1,6 @@
 //! Which items are for training, validation and testing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use super::csv_table::CsvTable;
@@ -72,14 +72,23 @@ impl Split {
     /// has a column `id`: a number for each item, equal where the entries are.
     ///
     /// # Errors
-    /// [`Error::Io`] where it cannot be read; [`Error::Data`] where a column is missing or an item is not listed.
+    /// [`Error::Io`] where it cannot be read; [`Error::Data`] where a column is missing, an entry empty, or an item not
+    /// listed once.
     pub fn groups(path: impl AsRef<Path>, column: &str, ids: &[&str]) -> Result<Vec<usize>> {
         let path = path.as_ref();
         let table = CsvTable::read(path)?;
         let read = || -> Result<Vec<usize>, String> {
             let (id, group) = (table.column("id")?, table.column(column)?);
-            let entries: HashMap<&str, &str> =
-                table.rows().map(|(_, fields)| (fields[id].as_str(), fields[group].as_str())).collect();
+            let mut entries: HashMap<&str, &str> = HashMap::new();
+            for (line, fields) in table.rows() {
+                let (id, group) = (fields[id].as_str(), fields[group].as_str());
+                if group.is_empty() {
+                    return Err(format!("line {line}: the column {column} is empty"));
+                }
+                if entries.insert(id, group).is_some() {
+                    return Err(format!("line {line}: {id} is listed twice"));
+                }
+            }
             let mut numbers: HashMap<&str, usize> = HashMap::new();
             let number = |id: &&str| {
                 let entry = entries.get(id).ok_or_else(|| format!("does not list {id}"))?;
@@ -139,6 +148,12 @@ impl Split {
         parts.iter_mut().for_each(|part| part.sort_unstable());
         let [train, val, test] = parts;
         Ok(Self { train, val, test })
+    }
+
+    /// An item for testing whose group is not all for testing.
+    pub fn straddler(&self, groups: &[usize]) -> Option<usize> {
+        let seen: HashSet<usize> = self.train.iter().chain(&self.val).map(|item| groups[*item]).collect();
+        self.test.iter().copied().find(|item| seen.contains(&groups[*item]))
     }
 
     /// What a model is judged on: the test part, where there is none the validation part, where there is none either
@@ -296,6 +311,12 @@ mod tests {
         for (column, ids) in [("patient", &["d"][..]), ("age", &["a"])] {
             assert!(Split::groups(&path, column, ids).is_err());
         }
+        for (text, part) in [("id,patient\na,x\na,y\n", "twice"), ("id,patient\na,\n", "empty")] {
+            std::fs::write(&path, text).unwrap();
+            assert!(Split::groups(&path, "patient", &["a"]).unwrap_err().to_string().contains(part));
+        }
+        let split = Split { train: vec![0], val: vec![1], test: vec![2, 3] };
+        assert_eq!((split.straddler(&[0, 1, 2, 0]), split.straddler(&[0, 0, 1, 1])), (Some(3), None));
     }
 
     #[test]

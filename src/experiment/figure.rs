@@ -20,7 +20,7 @@ pub struct Figure {
 }
 
 impl Figure {
-    /// The first `count` test pictures of a cell that is done, with truth and prediction.
+    /// The first `count` of the pictures that a cell is judged on, with truth and prediction; the cell is done.
     ///
     /// # Errors
     /// What its data or the device raise.
@@ -29,7 +29,7 @@ impl Figure {
         let setup = Setup::new(config)?;
         let data = setup.open_data(config)?;
         let predictors = trained(context, &setup, config, &[])?;
-        let (dataset, items) = (&*data.dataset, &data.split.test);
+        let (dataset, items) = (&*data.dataset, data.split.judged());
         let evaluation = Evaluation {
             config,
             setup: &setup,
@@ -41,7 +41,8 @@ impl Figure {
         if rows.is_empty() {
             return Err(Error::Config(format!("{}: there are no test pictures to show", cell.name())));
         }
-        Ok(Self { panels: rows.into_iter().map(panels).collect() })
+        let classes = setup.model.out_channels.max(2);
+        Ok(Self { panels: rows.into_iter().map(|row| panels(row, classes)).collect() })
     }
 
     /// All of it as one picture.
@@ -61,10 +62,11 @@ impl Figure {
     }
 }
 
-fn panels(row: PictureRow) -> [Picture; 3] {
+/// Masks are drawn from black, the background, to white, the last class.
+fn panels(row: PictureRow, classes: usize) -> [Picture; 3] {
     let (width, height, channels) = (row.width, row.height, row.channels);
     let mask = |data: Vec<u8>| {
-        let most = f32::from(data.iter().copied().max().unwrap_or(1).max(1));
+        let most = (classes - 1) as f32;
         Picture { width, height, channels: 1, data: data.iter().map(|c| f32::from(*c) / most).collect() }
     };
     [Picture { width, height, channels, data: row.picture }, mask(row.truth), mask(row.prediction)]

@@ -19,7 +19,7 @@ use crate::{
     Error, Result,
     gpu::Context,
     train::{
-        self, Outcome, RunOptions,
+        self, Outcome, RunOptions, Setup,
         config::{Config, presets},
     },
 };
@@ -142,10 +142,10 @@ impl Sweep {
     }
 
     /// Runs the cells of a part that are not done, one after another, each from where it stopped; `before` is called
-    /// before each. A cell that fails does not keep the others from running: `after` hears of it.
+    /// before each. A cell that fails, or for which that fails, does not keep the others from running: `after` hears of it.
     ///
     /// # Errors
-    /// That of `before`; [`Error::Data`] if the scores of a cell that is done cannot be read.
+    /// [`Error::Data`] if the scores of a cell that is done cannot be read.
     pub fn run(
         &self,
         context: &Arc<Context>,
@@ -157,9 +157,9 @@ impl Sweep {
             if index % shard.of + 1 != shard.index || cell.outcome()?.is_some() {
                 continue;
             }
-            before(index, cell)?;
             let options = RunOptions { resume: true, quiet: true, ..RunOptions::default() };
-            after(cell, &train::run(context, &cell.config, &options));
+            let ran = before(index, cell).and_then(|()| train::run(context, &cell.config, &options));
+            after(cell, &ran);
         }
         Ok(())
     }
@@ -173,21 +173,30 @@ fn resolve(spec: &Spec, layers: &[&Table], choice: &Choice, seed: u64) -> Result
         texts.push(toml::to_string(&table).map_err(|e| Error::Config(e.to_string()))?);
     }
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    if let Some(seed) = choice.overrides.iter().find(|set| set.trim_start().starts_with("train.seed")) {
+        return Err(Error::Config(format!("{seed}: an experiment has seeds of its own; give --seeds")));
+    }
     let mut overrides = choice.overrides.clone();
     overrides.push(format!("train.seed={seed}"));
     let mut config = Config::from_layers(&texts, &overrides)?;
+    Setup::new(&config)?;
     config.train.out = cell_folder(&choice.out, &config)?;
     Ok(config)
 }
+
+/// Raised whenever a run of the same config comes to other numbers, so that cells of before are not taken for done.
+const NUMBERS: u32 = 1;
 
 /// `cells/<hash>` with the hash of every key but the folder itself and what changes no number.
 fn cell_folder(out: &Path, config: &Config) -> Result<PathBuf> {
     let mut config = config.clone();
     let defaults = Config::default();
     config.train.out = PathBuf::new();
+    // One folder, however it is written.
+    config.data.root = config.data.root.canonicalize().unwrap_or(config.data.root);
     config.data.cache_mb = defaults.data.cache_mb;
     config.train.checkpoint_every = defaults.train.checkpoint_every;
-    let digest = Sha256::digest(config.to_toml()?.as_bytes());
+    let digest = Sha256::digest(format!("{NUMBERS}\n{}", config.to_toml()?));
     let name: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(out.join("cells").join(name))
 }

@@ -110,7 +110,7 @@ pub struct Table {
     axes: Vec<String>,
     columns: Vec<Column>,
     lines: Vec<Line>,
-    /// Every run: labels, seed, folder, steps, seconds and scores.
+    /// Every run: labels, seed, folder, steps and scores.
     runs: Vec<Vec<String>>,
     /// Runs that are done, and all.
     pub done: (usize, usize),
@@ -173,7 +173,7 @@ impl Table {
         text + "\nMean ± standard deviation over seeds; published numbers in brackets.\n"
     }
 
-    /// A `tabular` of LaTeX with the same contents.
+    /// A `tabular` of LaTeX with the same scores.
     pub fn latex(&self) -> String {
         let row = |cells: Vec<String>| format!("{} \\\\\n", cells.join(" & "));
         let headings = self.axes.iter().map(String::as_str).chain(self.columns.iter().map(|c| c.heading()));

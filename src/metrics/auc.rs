@@ -34,10 +34,12 @@ impl RocAuc {
             return None;
         }
         let (mut hits, mut alarms) = (0u64, 0u64);
+        let mut average_precision = 0.0;
         let mut places = vec![(0, 0)];
         for tied in self.seen.chunk_by(|a, b| a >> 1 == b >> 1).rev() {
             let positive = tied.iter().filter(|word| **word & 1 == 1).count() as u64;
             (hits, alarms) = (hits + positive, alarms + tied.len() as u64 - positive);
+            average_precision += positive as f64 / positives as f64 * (hits as f64 / (hits + alarms) as f64);
             let last = places[places.len() - 1];
             // Places nearer to each other than a line is wide are left out.
             let moved =
@@ -46,7 +48,7 @@ impl RocAuc {
                 places.push((hits, alarms));
             }
         }
-        Some(Thresholds { positives, negatives, auc, places })
+        Some(Thresholds { positives, negatives, auc, average_precision, places })
     }
 
     /// The area; `None` while there are no positive or no negative pixels.
@@ -76,6 +78,8 @@ pub struct Thresholds {
     pub negatives: u64,
     /// Exact area under the ROC curve.
     pub auc: Option<f64>,
+    /// Mean precision, each threshold weighed by the recall it adds; exact.
+    pub average_precision: f64,
     /// True and false positives, thinned out to some hundred places.
     places: Vec<(u64, u64)>,
 }
@@ -91,13 +95,6 @@ impl Thresholds {
     pub fn precision_recall(&self) -> Vec<(f64, f64)> {
         let found = self.places.iter().filter(|(tp, fp)| tp + fp > 0);
         found.map(|(tp, fp)| (*tp as f64 / self.positives as f64, *tp as f64 / (tp + fp) as f64)).collect()
-    }
-
-    /// Mean precision, each place weighed by the recall it adds; of the places that are kept.
-    pub fn average_precision(&self) -> f64 {
-        let curve = self.precision_recall();
-        let before = std::iter::once(0.0).chain(curve.iter().map(|place| place.0));
-        before.zip(&curve).map(|(before, (recall, precision))| (recall - before) * precision).sum()
     }
 }
 
@@ -136,7 +133,7 @@ mod tests {
         let curves = all.thresholds().unwrap();
         assert_eq!(curves.roc(), [(0.0, 0.0), (0.0, 0.5), (0.5, 0.5), (0.5, 1.0), (1.0, 1.0)]);
         assert_eq!(curves.precision_recall(), [(0.5, 1.0), (0.5, 0.5), (1.0, 2.0 / 3.0), (1.0, 0.5)]);
-        assert!((curves.average_precision() - (0.5 + 0.5 * 2.0 / 3.0)).abs() < 1e-12);
+        assert!((curves.average_precision - (0.5 + 0.5 * 2.0 / 3.0)).abs() < 1e-12);
         assert!(RocAuc::default().thresholds().is_none());
     }
 

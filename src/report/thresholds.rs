@@ -14,7 +14,7 @@ pub(super) fn render(thresholds: Option<&Thresholds>) -> Result<String> {
     let diagonal = line([150; 3], vec![(0.0, 0.0), (1.0, 1.0)]);
     let level = line([150; 3], vec![(0.0, chance), (1.0, chance)]);
     let area = thresholds.auc.map(|auc| format!("area {auc:.4}")).unwrap_or_default();
-    let mean = format!("average precision {:.4}", thresholds.average_precision());
+    let mean = format!("average precision {:.4}", thresholds.average_precision);
     let charts = [
         (
             "Receiver's operating curve",

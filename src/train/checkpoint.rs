@@ -113,6 +113,18 @@ pub fn snapshots(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Removes what killed writes of snapshots left.
+pub(super) fn remove_half_snapshots(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
+        let path = entry.map_err(Error::io(folder))?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.starts_with(".snapshot-") && name.contains(".safetensors.tmp") {
+            fs::remove_file(&path).map_err(Error::io(path))?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes everything that a run needs to go on.
 pub(super) fn save(trainer: &Trainer, mut progress: Progress, path: &Path) -> Result<()> {
     let mut map = weight_map(trainer.weights())?;

@@ -86,8 +86,10 @@ impl Evaluation<'_> {
             let mask = map.mask(threshold);
             let confusion = Confusion::of(classes, &mask.data, &sample.mask.data)?;
             if self.thorough {
-                if map.channels == 1 {
-                    auc.add(&map.data, &sample.mask.data)?;
+                if map.channels <= 2 {
+                    let chances: Vec<f32> =
+                        map.data.iter().skip(map.channels - 1).step_by(map.channels).copied().collect();
+                    auc.add(&chances, &sample.mask.data)?;
                 }
                 distances.extend((1..classes as u8).map(|class| {
                     let of = |mask: &[u8]| mask.iter().map(|c| *c == class).collect::<Vec<_>>();

@@ -223,6 +223,7 @@ fn clear(folder: &Path, options: &RunOptions) -> Result<()> {
     for path in FILES.iter().map(|name| folder.join(name)) {
         remove_leftovers(&path)?;
     }
+    checkpoint::remove_half_snapshots(folder)?;
     if options.overwrite && !options.resume {
         let known = FILES.iter().map(|name| folder.join(name)).filter(|path| path.exists());
         let all = checkpoint::snapshots(folder)?.into_iter().chain(known);
@@ -414,6 +415,11 @@ impl Run<'_> {
         let folder = &self.config.train.out;
         checkpoint::save(&self.trainer, self.progress.clone(), &folder.join("last.safetensors"))?;
         // Only now does no checkpoint name the snapshots that fell out.
+        self.remove_old_snapshots()
+    }
+
+    fn remove_old_snapshots(&self) -> Result<()> {
+        let folder = &self.config.train.out;
         let kept: Vec<_> =
             self.progress.snapshots.iter().map(|(_, s)| checkpoint::snapshot(folder, *s)).collect();
         let mut all = checkpoint::snapshots(folder)?;
@@ -433,6 +439,8 @@ impl Run<'_> {
     fn finish(self, context: &Arc<Context>, began: Instant) -> Result<Outcome> {
         let folder = &self.config.train.out;
         let evaluation = Evaluation { shown: report::SHOWN, thorough: true, ..self.evaluation() };
+        // A run may have been killed between its last checkpoint and this.
+        self.remove_old_snapshots()?;
         let predictors = trained(context, &self.setup, self.config, &[])?;
         let evaluated = evaluation.of(predictors, self.data.split.judged())?;
         let seconds = began.elapsed().as_secs_f64();

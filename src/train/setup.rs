@@ -215,7 +215,9 @@ pub fn written_coding(config: &Config) -> MaskCoding {
 }
 
 fn split(config: &Config, dataset: &dyn Dataset) -> Result<Split> {
-    let (data, seed) = (&config.data, config.train.seed);
+    let data = &config.data;
+    // Folds of one data set are of one cut, and spare one test part, whatever the seed of the run.
+    let seed = if data.folds > 0 { data.fold_seed } else { config.train.seed };
     let ids: Vec<&str> = (0..dataset.len()).map(|i| dataset.id(i)).collect();
     let table = (!data.split.as_os_str().is_empty()).then(|| beside(data, &data.split));
     let groups = match &table {
@@ -229,10 +231,15 @@ fn split(config: &Config, dataset: &dyn Dataset) -> Result<Split> {
         (Some(table), None) => Split::from_csv(table, &ids)?,
         (None, None) => Split::fractions(ids.len(), fractions, seed)?,
     };
+    if let Some(item) = groups.as_ref().and_then(|groups| split.straddler(groups)) {
+        let (id, column) = (ids[item], &data.group);
+        let message =
+            format!("{id} is for testing, and others of its {column} are not; mend the column split");
+        return Err(Error::Config(message));
+    }
     if data.folds == 0 {
         return Ok(split);
     }
-    // Folds of one data set are of one cut, whatever the seed of the run.
     split.fold(&groups.unwrap_or_else(|| (0..ids.len()).collect()), data.folds, data.fold, data.fold_seed)
 }
 
