@@ -7,6 +7,7 @@ use crate::{
     Error, Result,
     data::{Fit, Mask, Normalise, Picture, starts, write_gray16},
     metrics::Confusion,
+    ops::ConfusionCounts,
 };
 
 /// Probabilities of a whole picture.
@@ -154,7 +155,8 @@ impl Whole {
     ) -> Result<Option<Confusion>> {
         let (classes, flips) = (self.classes().max(2), self.looks.flips);
         let whole = self.fit == Fit::Resize { width: picture.width, height: picture.height };
-        let ([predictor], true) = (self.predictors.as_mut_slice(), whole && !flips && classes <= 32) else {
+        let few = classes <= ConfusionCounts::MOST_CLASSES;
+        let ([predictor], true) = (self.predictors.as_mut_slice(), whole && !flips && few) else {
             return Ok(None);
         };
         let seen = self.fit.prepare_picture(picture.clone(), &self.normalise)?;

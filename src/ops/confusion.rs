@@ -6,8 +6,6 @@ use crate::{
     graph::{Access, Array, Backward, Cost, Lowering, Operator, Shape},
 };
 
-/// Classes that are counted at most: a workgroup holds a square of them.
-const MOST_CLASSES: usize = 32;
 /// Pixels of a picture at most: counts are f32.
 const MOST_PIXELS: usize = 1 << 24;
 
@@ -22,6 +20,9 @@ pub struct ConfusionCounts {
 }
 
 impl ConfusionCounts {
+    /// Classes that are counted at most: a workgroup holds a square of them.
+    pub const MOST_CLASSES: usize = 32;
+
     fn made(p: Shape) -> Shape {
         let classes = p.c.max(2);
         Shape::new(p.n, 1, classes, classes)
@@ -37,10 +38,11 @@ impl Operator for ConfusionCounts {
         let [p, truth] = inputs else {
             return Err(Error::shape("confusion", format!("wants probabilities and truth, got {inputs:?}")));
         };
-        if *truth != p.with_c(1) || p.c > MOST_CLASSES || p.h * p.w > MOST_PIXELS {
+        if *truth != p.with_c(1) || p.c > Self::MOST_CLASSES || p.h * p.w > MOST_PIXELS {
             let message = format!(
-                "wants up to {MOST_CLASSES} classes and {MOST_PIXELS} pixels a picture, and a truth of one channel, \
-                 got {p} and {truth}"
+                "wants up to {} classes and {MOST_PIXELS} pixels a picture, and a truth of one channel, \
+                 got {p} and {truth}",
+                Self::MOST_CLASSES
             );
             return Err(Error::shape("confusion", message));
         }
