@@ -50,6 +50,9 @@ pub enum Error {
     /// A configuration key or value that cannot be used.
     #[error("config: {0}")]
     Config(String),
+    /// A run folder in which another process is training.
+    #[error("{}: another process is training here; wait for it, or give another train.out", .0.display())]
+    Busy(PathBuf),
     /// A weight or checkpoint file that cannot be used.
     #[error("{}: {message}", path.display())]
     Weights {

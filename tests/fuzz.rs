@@ -13,7 +13,7 @@ use gyre::{
     Error,
     data::{Mask, MaskCoding, Picture, decide_coding, list_pictures},
     io::weights::{self, Tensor, TensorMap},
-    train::config::Config,
+    train::{Progress, Saved, config::Config},
 };
 use image::{DynamicImage, ImageFormat};
 use peak_alloc::PeakAlloc;
@@ -117,8 +117,25 @@ fn checkpoints() {
             .into();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("good.safetensors");
+    let mut run = map.clone();
+    run.extend([
+        ("optimizer/exp_avg.head.weight".into(), tensor(&[54])),
+        // As large as those of small networks.
+        ("decoder.weight".into(), tensor(&[40, 20, 3, 3])),
+    ]);
+    let optim = vec![("mu_product".to_owned(), 0.5f64.to_bits())];
+    let progress = Progress { epoch: 3, best: Some(0.25), losses: (1.5, 2), optim, ..Progress::default() };
+    weights::write(&path, &run, &serde_json::to_string(&progress).unwrap()).unwrap();
+    let resumable = fs::read(&path).unwrap();
+    Saved::read(&path).unwrap();
     weights::write(&path, &map, "{\"epoch\":3}").unwrap();
-    fuzz(&[fs::read(path).unwrap()], "broken.safetensors", |path, _| weights::read(path).map(drop));
+    let weights_alone = fs::read(path).unwrap();
+    fuzz(&[weights_alone, resumable], "broken.safetensors", |path, _| {
+        let read = weights::read(path).map(drop);
+        let resumed = Saved::read(path).map(drop);
+        assert!(read.is_ok() || resumed.is_err());
+        read.and(resumed)
+    });
 }
 
 #[test]
@@ -130,7 +147,11 @@ fn pictures() {
         picture(19, 13, Tiff, false),
         picture(8, 40, Png, true),
         picture(8, 40, Tiff, true),
+        picture(150, 120, Png, false),
+        picture(300, 200, Jpeg, false),
+        picture(130, 110, Tiff, false),
     ];
+    assert!(good[5..].iter().all(|bytes| (15_000..60_000).contains(&bytes.len())), "tens of kilobytes");
     fuzz(&good, "picture.png", |path, _| {
         let channels = if path.metadata().map_or(0, |m| m.len()) % 2 == 0 { 1 } else { 3 };
         Picture::read(path, channels).map(drop)
@@ -144,7 +165,12 @@ fn stacks() {
     for page in 0..3u8 {
         encoder.write_image::<tiff::encoder::colortype::Gray8>(9, 5, &[page; 45]).unwrap();
     }
-    fuzz(&[stack.into_inner()], "stack.tif", |path, _| {
+    let mut large = Cursor::new(Vec::new());
+    let mut encoder = tiff::encoder::TiffEncoder::new(&mut large).unwrap();
+    for page in 0..2u8 {
+        encoder.write_image::<tiff::encoder::colortype::RGB8>(90, 80, &[page; 21_600]).unwrap();
+    }
+    fuzz(&[stack.into_inner(), large.into_inner()], "stack.tif", |path, _| {
         list_pictures(path)?.iter().try_for_each(|page| Picture::read(page, 1).map(drop))
     });
 }
@@ -161,6 +187,7 @@ fn masks() {
         gray(|x, y| 255 * u8::from(x > y)),
         gray(|x, _| u8::from(x > 3)),
         picture(6, 6, ImageFormat::Png, false),
+        picture(150, 120, ImageFormat::Png, false),
     ];
     fuzz(&good, "mask.png", |path, _| {
         let coding = decide_coding(&[path.to_path_buf()], 2, &MaskCoding::Auto)?;

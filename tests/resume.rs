@@ -14,12 +14,12 @@ use common::{files, folder, gyre, succeed};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// What must come out equal: all but the report, and of the outcome the scores; the rest tells seconds.
+/// What must come out equal: all but the report and the clock, and of the outcome the scores; the rest tells seconds.
 fn outcome(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut all = files(&folder.join("run"));
     // Events carry the time of day.
     assert!(all.remove("events.out.tfevents.gyre").is_some());
-    assert!(all.remove("report.html").is_some());
+    assert!(all.remove("report.html").is_some() && all.remove("clock.json").is_some());
     let told = all.remove("scores.json").expect("a finished run has scores");
     let told: serde_json::Value = serde_json::from_slice(&told).unwrap();
     all.insert("scores".into(), told["scores"].to_string().into_bytes());

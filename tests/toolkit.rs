@@ -52,7 +52,7 @@ fn predictions_are_written_in_every_way() {
     let here = folder.path();
     succeed(here, &["train", "tiny.toml", "--quiet", "--set", "train.epochs=1"]);
     succeed(here, &["shapes", "--out", "new", "--count", "3", "--size", "50"]);
-    let all = ["--write", "mask,classes,probability,npy,overlay"];
+    let all = ["--write", "mask,classes,probability,probability-tiff,npy,overlay"];
     let predict = ["predict", "run", "new/images", "--flips", "--weights", "run/best.safetensors"];
     let ensemble = ["--weights", "run/last.safetensors", "--out", "out"];
     succeed(here, &[&predict[..], &ensemble, &all].concat());
@@ -62,11 +62,13 @@ fn predictions_are_written_in_every_way() {
         .filter(|name| name.starts_with("shape_00000"))
         .collect();
     names.sort();
-    let want = [".npy", ".png", "_classes.png", "_overlay.png", "_p.png"].map(|s| format!("shape_00000{s}"));
+    let want = [".npy", ".png", "_classes.png", "_overlay.png", "_p.png", "_p.tif"]
+        .map(|s| format!("shape_00000{s}"));
     assert_eq!(names, want);
     let p = image::open(here.join("out/shape_00000_p.png")).unwrap().to_luma16();
     let mask = image::open(here.join("out/shape_00000.png")).unwrap().to_luma8();
     assert_eq!((p.width(), mask.height()), (50, 50));
+    assert_eq!(image::open(here.join("out/shape_00000_p.tif")).unwrap().to_luma16(), p);
     assert!(p.pixels().zip(mask.pixels()).all(|(p, m)| (p[0] >= 32768) == (m[0] == 255)));
     let output = run(here, &[&predict[..], &ensemble, &all].concat());
     assert!(String::from_utf8_lossy(&output.stderr).contains("--overwrite"), "files in the way are spared");

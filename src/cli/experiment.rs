@@ -120,6 +120,7 @@ fn run(context: &Arc<Context>, kernels: &Kernels, sweep: &Sweep, shard: Shard) -
                     outcome.seconds
                 )
             }
+            Err(Error::Busy(_)) => say!("  left to the process that is training it"),
             Err(error) => {
                 failed += 1;
                 eprintln!("  failed: {error}");

@@ -67,6 +67,8 @@ enum Product {
     Classes,
     /// `<name>_p.png`: 16-bit probabilities of class 1 of a binary model; else of each class, `<name>_p<class>.png`.
     Probability,
+    /// The same as TIFF: `<name>_p.tif`, `<name>_p<class>.tif`.
+    ProbabilityTiff,
     /// `<name>.npy`: all probabilities as f32, `[height, width, classes]`.
     Npy,
     /// `<name>_overlay.png`: the picture with the outlines of what was found.
@@ -180,11 +182,18 @@ impl Product {
         match self {
             Self::Mask => vec![".png".into()],
             Self::Classes => vec!["_classes.png".into()],
-            Self::Probability if channels == 1 => vec!["_p.png".into()],
-            Self::Probability => (0..channels).map(|class| format!("_p{class}.png")).collect(),
+            Self::Probability => probability_suffixes(channels, "png"),
+            Self::ProbabilityTiff => probability_suffixes(channels, "tif"),
             Self::Npy => vec![".npy".into()],
             Self::Overlay => vec!["_overlay.png".into()],
         }
+    }
+}
+
+fn probability_suffixes(channels: usize, extension: &str) -> Vec<String> {
+    match channels {
+        1 => vec![format!("_p.{extension}")],
+        _ => (0..channels).map(|class| format!("_p{class}.{extension}")).collect(),
     }
 }
 
@@ -221,7 +230,7 @@ fn one(whole: &mut Whole, config: &Config, path: &Path, args: &PredictArgs, thre
             match product {
                 Product::Mask => mask.write_png(file, &written_coding(config))?,
                 Product::Classes => mask.write_png(file, &MaskCoding::Indices)?,
-                Product::Probability => map.write_png(class, &file)?,
+                Product::Probability | Product::ProbabilityTiff => map.write_gray16(class, &file)?,
                 Product::Npy => write_atomic(file, &map.npy())?,
                 Product::Overlay => mask.outlined(&picture).write_png(file)?,
             }

@@ -1,9 +1,10 @@
 //! One way from a PNG, JPEG or TIFF file to its samples, for pictures and masks alike.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Seek};
 use std::path::Path;
 
-use image::{DynamicImage, ImageError, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 use super::{headers, stack};
 use crate::{Error, Result};
@@ -11,9 +12,17 @@ use crate::{Error, Result};
 /// Pictures of more pixels than this are refused before they are decoded.
 pub const MAX_PIXELS: u64 = 1 << 28;
 
-/// Pixels that the best compressor puts into a byte, about: a file that claims more is cut short, and its claim must
-/// not be given memory.
-const MAX_PIXELS_A_BYTE: u64 = 1 << 15;
+/// Bytes of samples that a byte of a file can stand for: 1032 by deflate, some 1300 by LZW and by JPEG. A file that claims
+/// more is cut short, and its claim must not be given memory.
+const MAX_EXPANSION: u64 = 2048;
+
+/// What a file claims to hold.
+pub(super) struct Claim {
+    pub width: u32,
+    pub height: u32,
+    /// Bits a pixel, uncompressed.
+    pub bits: u64,
+}
 
 /// The samples of a file, HWC, without alpha.
 pub(crate) struct Raster {
@@ -34,17 +43,24 @@ pub(crate) struct Raster {
 /// [`Error::Io`] where the file cannot be opened, [`Error::Data`] where it is no PNG, JPEG or TIFF, or has no
 /// pixels or more than [`MAX_PIXELS`].
 pub fn dimensions(path: &Path) -> Result<(usize, usize)> {
-    let (file, (width, height)) = match stack::page_of(path) {
-        Some((stack, page)) => (stack, stack::dimensions(stack, page)?),
-        None => {
-            let file = std::fs::File::open(path).map_err(Error::io(path))?;
-            let (reader, _) = known_format(path, BufReader::new(file))?;
-            (path, reader.into_dimensions().map_err(|e| explain(path, &e))?)
-        }
+    let (file, claim) = match stack::page_of(path) {
+        Some((stack, page)) => (stack, stack::claim(stack, page)?),
+        None => (path, claim(path)?),
     };
     let length = file.metadata().map_err(Error::io(file))?.len();
-    check_size(path, u64::from(width), u64::from(height), length)?;
-    Ok((width as usize, height as usize))
+    check_size(path, &claim, length)?;
+    Ok((claim.width as usize, claim.height as usize))
+}
+
+fn claim(path: &Path) -> Result<Claim> {
+    let mut file = BufReader::new(File::open(path).map_err(Error::io(path))?);
+    // The decoder tells the bits of what it makes, which for PNG may be more than the file has.
+    let packed = headers::png_bits(file.fill_buf().map_err(Error::io(path))?);
+    let (reader, _) = known_format(path, file)?;
+    let decoder = reader.into_decoder().map_err(|e| explain(path, &e))?;
+    let (width, height) = decoder.dimensions();
+    let bits = packed.unwrap_or_else(|| decoder.original_color_type().bits_per_pixel().into());
+    Ok(Claim { width, height, bits })
 }
 
 /// Decodes a whole file.
@@ -85,24 +101,25 @@ fn known_format<R: BufRead + Seek>(path: &Path, read: R) -> Result<(ImageReader<
     Ok((reader, format))
 }
 
-/// Pixels that a file of `length` bytes can hold at most.
-pub(super) fn most_pixels(length: u64) -> u64 {
-    length.saturating_mul(MAX_PIXELS_A_BYTE).min(MAX_PIXELS)
+/// Bytes of samples that a file of `length` bytes can hold at most.
+pub(super) fn most_bytes(length: u64) -> u64 {
+    length.saturating_mul(MAX_EXPANSION)
 }
 
-fn check_size(path: &Path, width: u64, height: u64, length: u64) -> Result<()> {
+fn check_size(path: &Path, claim: &Claim, length: u64) -> Result<()> {
+    let (width, height) = (u64::from(claim.width), u64::from(claim.height));
     if width == 0 || height == 0 {
         return Err(Error::data(
             path,
             format!("has no pixels ({width}x{height}); remove it or export it again"),
         ));
     }
-    if width.saturating_mul(height) > MAX_PIXELS {
+    if width * height > MAX_PIXELS {
         let message =
             format!("{width}x{height} pixels are more than {MAX_PIXELS}; cut it into smaller pictures");
         return Err(Error::data(path, message));
     }
-    if width * height > most_pixels(length) {
+    if width * height * claim.bits / 8 > most_bytes(length) {
         let message =
             format!("{length} bytes cannot hold {width}x{height} pixels: cut short; copy or export it again");
         return Err(Error::data(path, message));

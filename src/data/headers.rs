@@ -32,6 +32,19 @@ pub(crate) fn png(bytes: &[u8]) -> Option<PngHead> {
     }
 }
 
+/// Bits a pixel in a PNG that begins with `bytes`; `None` where it is none.
+pub(crate) fn png_bits(bytes: &[u8]) -> Option<u64> {
+    let head = bytes.strip_prefix(b"\x89PNG\r\n\x1a\n")?;
+    let (depth, colour) = (*head.get(16)?, *head.get(17)?);
+    let samples = match colour {
+        2 => 3,
+        4 => 2,
+        6 => 4,
+        _ => 1,
+    };
+    Some(u64::from(depth) * samples)
+}
+
 /// Splits a palette chunk into colours; a run of equal colours at its end fills it up and is no colour of the
 /// mask.
 fn trim_filler(body: &[u8]) -> Vec<[u8; 3]> {

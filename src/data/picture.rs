@@ -1,10 +1,10 @@
 //! A picture in memory.
 
+use std::io::Cursor;
 use std::path::Path;
 
-use image::codecs::png::PngEncoder;
 use image::imageops::{self, FilterType};
-use image::{ExtendedColorType, ImageBuffer, ImageEncoder, Luma, Pixel, Rgb};
+use image::{ExtendedColorType, ImageBuffer, ImageFormat, Luma, Pixel, Rgb};
 
 use super::decode::{Raster, decode};
 use crate::{Error, Result, io::atomic::write_atomic};
@@ -135,32 +135,33 @@ pub(crate) fn write_png(
     bytes: &[u8],
 ) -> Result<()> {
     let colour = if channels == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
-    encode_png(path, width, height, colour, bytes)
+    encode(path, ImageFormat::Png, [width, height], colour, bytes)
 }
 
-/// Writes a 16-bit gray PNG.
+/// Writes 16-bit gray as TIFF where the file is called so, else as PNG.
 pub(crate) fn write_gray16(path: &Path, width: usize, height: usize, values: &[u16]) -> Result<()> {
-    encode_png(path, width, height, ExtendedColorType::L16, bytemuck::cast_slice(values))
+    let tiff = path.extension().is_some_and(|extension| extension == "tif");
+    let format = if tiff { ImageFormat::Tiff } else { ImageFormat::Png };
+    encode(path, format, [width, height], ExtendedColorType::L16, bytemuck::cast_slice(values))
 }
 
-fn encode_png(
+fn encode(
     path: &Path,
-    width: usize,
-    height: usize,
+    format: ImageFormat,
+    [width, height]: [usize; 2],
     colour: ExtendedColorType,
     bytes: &[u8],
 ) -> Result<()> {
     let channels = usize::from(colour.bits_per_pixel() / 8);
-    let unfit = || Error::data(path, format!("cannot be written: {width}x{height} is no size of a PNG"));
+    let unfit = || Error::data(path, format!("cannot be written: {width}x{height} is no size of a picture"));
     let (w, h) = (u32::try_from(width).map_err(|_| unfit())?, u32::try_from(height).map_err(|_| unfit())?);
     if w == 0 || h == 0 || bytes.len() != width * height * channels {
         return Err(unfit());
     }
-    let mut encoded = Vec::new();
-    PngEncoder::new(&mut encoded)
-        .write_image(bytes, w, h, colour)
+    let mut encoded = Cursor::new(Vec::new());
+    image::write_buffer_with_format(&mut encoded, bytes, w, h, colour, format)
         .map_err(|error| Error::data(path, format!("cannot be written: {error}")))?;
-    write_atomic(path, &encoded)
+    write_atomic(path, &encoded.into_inner())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use image::{DynamicImage, ImageBuffer};
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::{ColorType, TiffError};
 
-use super::decode::most_pixels;
+use super::decode::{Claim, MAX_PIXELS, most_bytes};
 use crate::{Error, Result};
 
 /// More pages than this are taken for a damaged file.
@@ -38,9 +38,12 @@ pub(crate) fn pages(stack: &Path) -> Result<Vec<PathBuf>> {
     Ok((0..count).map(|page| stack.join(format!("{page:03}"))).collect())
 }
 
-/// Width and height of a page.
-pub(super) fn dimensions(stack: &Path, page: usize) -> Result<(u32, u32)> {
-    turned_to(stack, page)?.dimensions().map_err(explain(stack))
+/// What a page claims to hold.
+pub(super) fn claim(stack: &Path, page: usize) -> Result<Claim> {
+    let mut decoder = turned_to(stack, page)?;
+    let (width, height) = decoder.dimensions().map_err(explain(stack))?;
+    let colour = decoder.colortype().map_err(explain(stack))?;
+    Ok(Claim { width, height, bits: u64::from(colour.bit_depth()) * u64::from(colour.num_samples()) })
 }
 
 /// Decodes a page.
@@ -83,7 +86,7 @@ fn open(stack: &Path) -> Result<Decoder<BufReader<File>>> {
     let mut limits = Limits::default();
     // Both are asked for by what the file claims, and allocated at once.
     let length = file.metadata().map_err(Error::io(stack))?.len();
-    limits.decoding_buffer_size = (most_pixels(length) as usize).saturating_mul(6);
+    limits.decoding_buffer_size = most_bytes(length).min(MAX_PIXELS * 6) as usize;
     limits.intermediate_buffer_size = length as usize;
     Ok(Decoder::new(BufReader::new(file)).map_err(explain(stack))?.with_limits(limits))
 }

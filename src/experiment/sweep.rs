@@ -142,7 +142,8 @@ impl Sweep {
     }
 
     /// Runs the cells of a part that are not done, one after another, each from where it stopped; `before` is called
-    /// before each. A cell that fails, or for which that fails, does not keep the others from running: `after` hears of it.
+    /// before each. A cell that fails, or for which that fails, or in which another process is at work, does not keep the
+    /// others from running: `after` hears of it.
     ///
     /// # Errors
     /// [`Error::Data`] if the scores of a cell that is done cannot be read.

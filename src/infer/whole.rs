@@ -34,11 +34,11 @@ impl Probabilities {
         Mask { width: self.width, height: self.height, data }
     }
 
-    /// Writes the probabilities of one class as a 16-bit gray PNG, 65535 for certainty.
+    /// Writes the probabilities of one class in 16 bits, 65535 for certainty, as TIFF where `path` ends in .tif, else as PNG.
     ///
     /// # Errors
     /// [`crate::Error::Io`] where the file cannot be written.
-    pub fn write_png(&self, class: usize, path: &Path) -> Result<()> {
+    pub fn write_gray16(&self, class: usize, path: &Path) -> Result<()> {
         let plane = self.data.iter().skip(class).step_by(self.channels);
         let values: Vec<u16> = plane.map(|p| (p.clamp(0.0, 1.0) * 65535.0).round() as u16).collect();
         write_gray16(path, self.width, self.height, &values)

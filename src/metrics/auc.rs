@@ -11,16 +11,16 @@ pub struct RocAuc {
 }
 
 impl RocAuc {
-    /// Takes over the probabilities of some pixels; `truth` holds their classes, of which 1 is positive.
+    /// Takes over the probabilities of some pixels to be of class `positive`; `truth` holds their classes.
     ///
     /// # Errors
     /// [`Error::Check`] for a number that is no probability; nothing has been taken over then.
-    pub fn add(&mut self, probabilities: &[f32], truth: &[u8]) -> Result<()> {
+    pub fn add(&mut self, probabilities: &[f32], truth: &[u8], positive: u8) -> Result<()> {
         if let Some(p) = probabilities.iter().find(|p| !(0.0..=1.0).contains(*p)) {
             return Err(Error::Check(format!("{p} is no probability; the model's output is broken")));
         }
         // -0.0 is the same number as 0.0.
-        let word = |(p, t): (&f32, &u8)| (p.abs().to_bits() << 1) | u32::from(*t == 1);
+        let word = |(p, t): (&f32, &u8)| (p.abs().to_bits() << 1) | u32::from(*t == positive);
         self.seen.extend(probabilities.iter().zip(truth).map(word));
         Ok(())
     }
@@ -104,7 +104,7 @@ mod tests {
 
     fn auc(probabilities: &[f32], truth: &[u8]) -> Option<f64> {
         let mut all = RocAuc::default();
-        all.add(probabilities, truth).unwrap();
+        all.add(probabilities, truth, 1).unwrap();
         all.value()
     }
 
@@ -119,17 +119,17 @@ mod tests {
     #[test]
     fn parts_add_up_and_what_is_no_probability_is_refused() {
         let mut all = RocAuc::default();
-        all.add(&[0.1, 0.4], &[0, 0]).unwrap();
+        all.add(&[0.1, 0.4], &[0, 2], 1).unwrap();
         assert_eq!(all.value(), None);
-        assert!(all.add(&[0.3, f32::NAN], &[1, 1]).is_err());
-        all.add(&[0.35, 0.8], &[1, 1]).unwrap();
+        assert!(all.add(&[0.3, f32::NAN], &[1, 1], 1).is_err());
+        all.add(&[0.35, 0.8], &[1, 1], 1).unwrap();
         assert_eq!(all.value(), Some(0.75));
     }
 
     #[test]
     fn thresholds_trace_both_curves() {
         let mut all = RocAuc::default();
-        all.add(&[0.1, 0.4, 0.35, 0.8], &[0, 0, 1, 1]).unwrap();
+        all.add(&[0.1, 0.4, 0.35, 0.8], &[0, 0, 1, 1], 1).unwrap();
         let curves = all.thresholds().unwrap();
         assert_eq!(curves.roc(), [(0.0, 0.0), (0.0, 0.5), (0.5, 0.5), (0.5, 1.0), (1.0, 1.0)]);
         assert_eq!(curves.precision_recall(), [(0.5, 1.0), (0.5, 0.5), (1.0, 2.0 / 3.0), (1.0, 0.5)]);
@@ -141,7 +141,7 @@ mod tests {
     fn long_curves_are_thinned_out() {
         let mut all = RocAuc::default();
         let p: Vec<f32> = (0..40_000).map(|i| i as f32 / 40_000.0).collect();
-        all.add(&p, &p.iter().map(|p| u8::from((p * 97.0).fract() < *p)).collect::<Vec<_>>()).unwrap();
+        all.add(&p, &p.iter().map(|p| u8::from((p * 97.0).fract() < *p)).collect::<Vec<_>>(), 1).unwrap();
         let curve = all.thresholds().unwrap().roc();
         assert!((200..=502).contains(&curve.len()), "{}", curve.len());
         assert_eq!((curve[0], curve[curve.len() - 1]), ((0.0, 0.0), (1.0, 1.0)));

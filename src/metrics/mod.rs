@@ -9,5 +9,6 @@ mod surface;
 pub use auc::{RocAuc, Thresholds};
 pub use confusion::Confusion;
 pub use row::{Phase, Row};
+pub(crate) use scores::mean;
 pub use scores::{ClassScores, Empty, Scores, Summary, SurfaceSummary, Undefined, Values, summarise};
 pub use surface::{SurfaceDistance, squared_distances};

@@ -100,9 +100,12 @@ pub struct Summary {
     pub images: usize,
     /// By class, for how many images a score divides nothing by nothing.
     pub undefined: Vec<Undefined>,
-    /// Area under the ROC curve of all pixels' probabilities, where they were looked at. Of the thresholded masks it
-    /// is [`Scores::balanced_accuracy`].
+    /// Area under the ROC curve of all pixels' probabilities, where they were looked at: the mean of `auc_by_class`. Of
+    /// the thresholded masks of a binary model it is [`Scores::balanced_accuracy`].
     pub auc: Option<f64>,
+    /// That of each foreground class against all others.
+    #[serde(default)]
+    pub auc_by_class: Vec<Option<f64>>,
     /// Distances of surfaces, where they were measured.
     pub surface: Option<SurfaceSummary>,
 }
@@ -153,6 +156,7 @@ pub fn summarise(classes: usize, images: &[Confusion], empty: Empty) -> Result<S
         images: images.len(),
         pooled,
         auc: None,
+        auc_by_class: Vec::new(),
         surface: None,
     })
 }
@@ -206,7 +210,8 @@ fn undefined(class: usize, each: &[Scores]) -> Undefined {
     }
 }
 
-fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+/// The mean of those that are defined.
+pub(crate) fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     let (sum, count) = values.flatten().fold((0.0, 0u32), |(sum, count), value| (sum + value, count + 1));
     (count > 0).then(|| sum / f64::from(count))
 }

@@ -33,6 +33,8 @@ pub struct Report {
     pub confusion: Option<Confusion>,
     /// Of a binary model, what other thresholds would do.
     pub thresholds: Option<Thresholds>,
+    /// How many of the pictures are simply the first; those after them are the worst of the others. 0: all are alike.
+    pub first: usize,
     /// Pictures with their masks, in the order in which they are to be shown.
     pub pictures: Vec<PictureRow>,
 }
@@ -79,7 +81,7 @@ impl Report {
             html::section("Scores", &tables::scores(&self.scores)),
             html::section("Confusion", &confusion::render(self.confusion.as_ref())),
             html::section("Thresholds", &thresholds::render(self.thresholds.as_ref())?),
-            html::section("Pictures", &pictures::render(&self.pictures)?),
+            html::section("Pictures", &pictures::render(&self.pictures, self.first)?),
             html::section("Model", &tables::pairs(&self.model)),
             html::section("Configuration", &html::listing(&self.config_toml)),
         ];
@@ -119,7 +121,7 @@ mod tests {
         let p: Vec<f32> = (0..1000).map(|i| (i as f32 * 0.618).fract()).collect();
         let truth: Vec<u8> =
             p.iter().enumerate().map(|(i, p)| u8::from(p + ((i * 7) % 10) as f32 * 0.05 > 0.8)).collect();
-        auc.add(&p, &truth).unwrap();
+        auc.add(&p, &truth, 1).unwrap();
         auc
     }
 
@@ -159,6 +161,7 @@ mod tests {
             scores: serde_json::to_value(summarise(3, &counted, Empty::Skip).unwrap()).unwrap(),
             confusion: Some(counted[0].clone()),
             thresholds: ranking().thresholds(),
+            first: 3,
             pictures,
         }
     }
@@ -181,6 +184,7 @@ mod tests {
         for heading in ["Curves", "Scores", "Confusion", "Thresholds", "Pictures", "Model", "Configuration"] {
             assert_eq!(text.matches(&format!("<h2>{heading}</h2>")).count(), 1, "{heading}");
         }
+        assert!(text.find("odd&gt;.png") < text.find("<h3>The worst"), "after the third");
         assert_eq!(text.matches("data:image/png;base64,").count(), 16);
         assert_eq!((text.matches(">best<").count(), text.matches(">worst<").count()), (1, 1));
         // Only the name space of SVG, which nobody fetches, may look like an address.

@@ -24,8 +24,8 @@ const CLASSES: [[u8; 3]; 7] =
 /// Classes a legend names before it says no more.
 const MOST_NAMED: usize = 12;
 
-/// All rows with a legend; nothing for no rows.
-pub(super) fn render(rows: &[PictureRow]) -> Result<String> {
+/// All rows with a legend, the `first` ones apart from the others; nothing for no rows.
+pub(super) fn render(rows: &[PictureRow], first: usize) -> Result<String> {
     if rows.is_empty() {
         return Ok(String::new());
     }
@@ -33,6 +33,9 @@ pub(super) fn render(rows: &[PictureRow]) -> Result<String> {
     let mut text = legend(rows);
     for (i, row) in rows.iter().enumerate() {
         check(row)?;
+        if i > 0 && i == first {
+            text += "<h3>The worst of the others</h3>\n";
+        }
         let badge = match Some(i) {
             at if at == best => "<span class=\"badge best\">best</span>",
             at if at == worst => "<span class=\"badge worst\">worst</span>",
@@ -257,7 +260,7 @@ mod tests {
     #[test]
     fn odd_sizes_make_valid_pictures() {
         for (width, height, channels) in [(1, 1, 1), (1, 1300, 3), (1025, 3, 4), (513, 700, 1)] {
-            let text = render(&[row(width, height, channels)]).unwrap();
+            let text = render(&[row(width, height, channels)], 0).unwrap();
             assert_eq!(text.matches("base64,iVBOR").count(), 4, "{width}x{height}x{channels}");
         }
     }

@@ -141,29 +141,50 @@ fn metadata(progress: &Progress) -> Result<String> {
     serde_json::to_string(progress).map_err(|e| Error::Check(format!("a checkpoint's progress: {e}")))
 }
 
+/// What a checkpoint holds to go on from.
+pub struct Saved {
+    /// How far the run was.
+    pub progress: Progress,
+    /// The optimiser's numbers and tensors.
+    pub optim: OptimState,
+    /// Weights and kept buffers, by PyTorch's names.
+    pub weights: TensorMap,
+}
+
+impl Saved {
+    /// Reads the checkpoint of a run.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] if the file cannot be read or holds weights alone.
+    pub fn read(path: &Path) -> Result<Self> {
+        let (all, metadata) = weights::read(path)?;
+        let progress = metadata.get(METADATA_KEY).and_then(|text| serde_json::from_str(text).ok());
+        let mut progress: Progress =
+            progress.ok_or_else(|| foreign(path, "it holds weights but no training progress"))?;
+        let (optim, weights): (TensorMap, TensorMap) =
+            all.into_iter().partition(|(name, _)| name.starts_with(OPTIM));
+        let bytes = |tensor: &Tensor| bytemuck::cast_slice(&tensor.data).to_vec();
+        let tensors =
+            optim.iter().map(|(name, tensor)| (name[OPTIM.len()..].to_owned(), bytes(tensor))).collect();
+        // Taken out, so that best weights do not tell them.
+        let numbers = std::mem::take(&mut progress.optim);
+        let scalars = numbers.into_iter().map(|(name, bits)| (name, f64::from_bits(bits))).collect();
+        let optim = OptimState { step: progress.step, scalars, tensors };
+        Ok(Self { progress, optim, weights })
+    }
+}
+
+fn foreign(path: &Path, why: &str) -> Error {
+    Error::Weights { path: path.into(), message: format!("cannot be resumed from: {why}") }
+}
+
 /// Restores a trainer from what [`save`] wrote.
 pub(super) fn load(trainer: &mut Trainer, path: &Path) -> Result<Progress> {
-    let (mut map, metadata) = weights::read(path)?;
-    let foreign =
-        |why: &str| Error::Weights { path: path.into(), message: format!("cannot be resumed from: {why}") };
-    let mut progress: Progress = metadata
-        .get(METADATA_KEY)
-        .and_then(|text| serde_json::from_str(text).ok())
-        .ok_or_else(|| foreign("it holds weights but no training progress"))?;
-    let mut tensors = Vec::new();
-    for (name, tensor) in std::mem::take(&mut map) {
-        match name.strip_prefix(OPTIM) {
-            Some(name) => tensors.push((name.to_string(), bytemuck::cast_slice(&tensor.data).to_vec())),
-            None => drop(map.insert(name, tensor)),
-        }
-    }
-    set_weights(trainer.weights(), &map, path)?;
-    // Taken out, so that best weights do not tell them.
-    let optim = std::mem::take(&mut progress.optim);
-    let scalars = optim.into_iter().map(|(name, bits)| (name, f64::from_bits(bits))).collect();
-    match trainer.restore_optim(&OptimState { step: progress.step, scalars, tensors }) {
+    let Saved { progress, optim, weights } = Saved::read(path)?;
+    set_weights(trainer.weights(), &weights, path)?;
+    match trainer.restore_optim(&optim) {
         Ok(()) => Ok(progress),
-        Err(Error::Check(why)) => Err(foreign(&why)),
+        Err(Error::Check(why)) => Err(foreign(path, &why)),
         Err(other) => Err(other),
     }
 }

@@ -13,7 +13,9 @@ use crate::{
     gpu::Context,
     graph::{Graph, Shape, Weights},
     infer::{Predictor, Whole},
-    metrics::{Confusion, Empty, RocAuc, Summary, SurfaceDistance, SurfaceSummary, Thresholds, summarise},
+    metrics::{
+        Confusion, Empty, RocAuc, Summary, SurfaceDistance, SurfaceSummary, Thresholds, mean, summarise,
+    },
     report::PictureRow,
 };
 
@@ -71,7 +73,7 @@ impl Evaluation<'_> {
         let mut whole = Whole::new(predictors, *fit, normalise.clone(), self.config.train.batch);
         let classes = model.out_channels.max(2);
         let (mut confusions, mut pictures) = (Vec::new(), Gallery { shown: self.shown, rows: Vec::new() });
-        let (mut auc, mut distances) = (RocAuc::default(), Vec::new());
+        let (mut aucs, mut distances) = (vec![RocAuc::default(); classes - 1], Vec::new());
         for &item in items {
             let sample = self.dataset.load(item)?;
             let threshold = self.config.train.threshold as f32;
@@ -86,10 +88,11 @@ impl Evaluation<'_> {
             let mask = map.mask(threshold);
             let confusion = Confusion::of(classes, &mask.data, &sample.mask.data)?;
             if self.thorough {
-                if map.channels <= 2 {
+                for (auc, class) in aucs.iter_mut().zip(1..) {
+                    let channel = usize::from(class).min(map.channels - 1);
                     let chances: Vec<f32> =
-                        map.data.iter().skip(map.channels - 1).step_by(map.channels).copied().collect();
-                    auc.add(&chances, &sample.mask.data)?;
+                        map.data.iter().skip(channel).step_by(map.channels).copied().collect();
+                    auc.add(&chances, &sample.mask.data, class)?;
                 }
                 distances.extend((1..classes as u8).map(|class| {
                     let of = |mask: &[u8]| mask.iter().map(|c| *c == class).collect::<Vec<_>>();
@@ -112,10 +115,14 @@ impl Evaluation<'_> {
         confusions.iter().try_for_each(|image| confusion.merge(image))?;
         let mut summary = summarise(classes, &confusions, self.empty())?;
         if self.thorough {
-            summary.auc = auc.value();
+            summary.auc_by_class = aucs.iter_mut().map(RocAuc::value).collect();
+            summary.auc = mean(summary.auc_by_class.iter().copied());
             summary.surface = Some(SurfaceSummary::of(&distances));
         }
-        let thresholds = if self.thorough { auc.thresholds() } else { None };
+        let thresholds = match aucs.as_mut_slice() {
+            [auc] => auc.thresholds(),
+            _ => None,
+        };
         Ok(Evaluated { summary, confusion, thresholds, pictures: pictures.rows })
     }
 }

@@ -5,11 +5,15 @@ mod augment;
 #[cfg(feature = "cli")]
 mod checkpoint;
 #[cfg(feature = "cli")]
+mod clock;
+#[cfg(feature = "cli")]
 pub mod config;
 #[cfg(feature = "cli")]
 mod evaluate;
 #[cfg(feature = "cli")]
 mod events;
+#[cfg(feature = "cli")]
+mod lock;
 mod loss_log;
 #[cfg(feature = "cli")]
 mod report;
@@ -24,7 +28,7 @@ mod trainer;
 #[cfg(feature = "cli")]
 pub use augment::Augment;
 #[cfg(feature = "cli")]
-pub use checkpoint::{Progress, load_weights, weight_map};
+pub use checkpoint::{Progress, Saved, load_weights, weight_map};
 #[cfg(feature = "cli")]
 pub use evaluate::{Evaluated, Evaluation, Shown, trained};
 #[cfg(feature = "cli")]

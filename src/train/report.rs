@@ -75,16 +75,16 @@ pub(super) fn write(
     evaluated: Evaluated,
 ) -> Result<()> {
     let folder = &config.train.out;
-    let info = &context.info;
     let report = Report {
         title: format!("{} on {}", config.model.name.name(), data_name(config)),
         config_toml: config.to_toml()?,
-        hardware: format!("{} ({:?}, {} {})", info.name, info.backend, info.driver, info.driver_info),
+        hardware: outcome.hardware.join("; "),
         model: facts(context, config, setup, outcome)?,
         history: RunLog::read(folder)?,
         scores: serde_json::to_value(&evaluated.summary).map_err(|e| Error::Check(format!("scores: {e}")))?,
         confusion: Some(evaluated.confusion),
         thresholds: evaluated.thresholds,
+        first: SHOWN.first,
         pictures: evaluated.pictures,
     };
     report.write(folder.join("report.html"))

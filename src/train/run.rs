@@ -13,9 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Data, Evaluated, Evaluation, Progress, Setup, Shown, Trainer, checkpoint,
+    clock::{self, Clock},
     config::Config,
     evaluate::{headline, trained},
     events::EVENTS,
+    lock::RunLock,
     report,
     runlog::RunLog,
     setup,
@@ -34,7 +36,7 @@ use crate::{
 /// Steps between two looks at the losses; the device runs ahead meanwhile.
 const LOOK_EVERY: usize = 8;
 /// What a run folder holds. The config is the last to go when a run is overwritten.
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "last.safetensors",
     "best.safetensors",
     "scores.json",
@@ -43,6 +45,7 @@ const FILES: [&str; 9] = [
     "metrics.jsonl",
     EVENTS,
     "kernels.json",
+    clock::FILE,
     "config.toml",
 ];
 
@@ -81,10 +84,13 @@ pub struct Outcome {
     pub best: Option<f64>,
     /// Scores of the best weights on the test pictures (the validation pictures where there are none).
     pub scores: Summary,
-    /// Seconds of this process.
+    /// Seconds of all processes of the run, each up to its last checkpoint.
     pub seconds: f64,
     /// Part of the time of its training steps in which they waited for pictures.
     pub waited: f64,
+    /// The devices that it was trained on, with their drivers.
+    #[serde(default)]
+    pub hardware: Vec<String>,
 }
 
 struct Run<'a> {
@@ -100,9 +106,7 @@ struct Run<'a> {
     rates: Rates,
     /// Learning rate of the last step, for the log.
     lr: f64,
-    /// Time in training steps, and the part of it spent on waiting for pictures.
-    stepping: Duration,
-    waited: Duration,
+    clock: Clock,
 }
 
 /// How the learning rate moves: by step, and by validation.
@@ -113,8 +117,11 @@ struct Rates {
 
 impl Rates {
     fn at(&self, step: u64, progress: &Progress) -> f64 {
-        let lowered = self.plateau.map_or(1.0, |spec| progress.plateau.rate(&spec) / spec.base);
-        self.schedule.lr_at(step) * lowered
+        let scheduled = self.schedule.lr_at(step);
+        let Some(spec) = self.plateau else { return scheduled };
+        // Where the schedule alone goes below the least rate, that is its own doing.
+        let least = spec.least.min(scheduled);
+        (scheduled * progress.plateau.rate(&spec) / spec.base).max(least)
     }
 }
 
@@ -125,6 +132,8 @@ impl Rates {
 pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Result<Outcome> {
     let began = Instant::now();
     let folder = config.train.out.clone();
+    // A folder that is not there is not made before its run is known to be possible.
+    let lock = if folder.exists() { Some(RunLock::take(&folder)?) } else { None };
     refuse_taken(&folder, options)?;
     let setup = Setup::new(config)?;
     let data = setup.open_data(config)?;
@@ -155,7 +164,10 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
     reserve_memory(context, config, &setup, &mut trainer)?;
     progress.kernels = context.choices();
     // Nothing is touched before everything that can be refused has been looked at.
+    fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+    let _lock = lock.map_or_else(|| RunLock::take(&folder), Ok)?;
     clear(&folder, options)?;
+    let clock = Clock::start(&folder, options.resume, began, context);
     write_atomic(folder.join("config.toml"), progress.config.as_bytes())?;
     let kernels = serde_json::to_vec_pretty(&progress.kernels).map_err(|e| Error::Check(e.to_string()))?;
     write_atomic(folder.join("kernels.json"), &kernels)?;
@@ -171,24 +183,10 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
         plateau: setup::plateau(&config.optim, !data.split.val.is_empty()),
     };
     let lr = rates.at(progress.step.saturating_sub(1), &progress);
-    let mut run = Run {
-        config,
-        setup,
-        data,
-        loader,
-        trainer,
-        log,
-        progress,
-        steps,
-        bar,
-        rates,
-        lr,
-        stepping: Duration::ZERO,
-        waited: Duration::ZERO,
-    };
+    let mut run = Run { config, setup, data, loader, trainer, log, progress, steps, bar, rates, lr, clock };
     run.train()?;
     run.bar.finish_and_clear();
-    run.finish(context, began)
+    run.finish(context)
 }
 
 /// Refuses to touch a run that is there, unless told to.
@@ -217,9 +215,8 @@ fn refuse_another(begun: &Config, config: &Config, last: &Path) -> Result<()> {
     )))
 }
 
-/// Makes the run folder, without what killed writes left there and, to overwrite, without the old run.
+/// Removes what killed writes left in the run folder and, to overwrite, the old run.
 fn clear(folder: &Path, options: &RunOptions) -> Result<()> {
-    fs::create_dir_all(folder).map_err(Error::io(folder))?;
     for path in FILES.iter().map(|name| folder.join(name)) {
         remove_leftovers(&path)?;
     }
@@ -285,11 +282,11 @@ impl Run<'_> {
     fn epoch(&mut self) -> Result<()> {
         let mut batches = self.loader.epoch(self.progress.epoch);
         batches.skip_to(self.progress.batch as usize)?;
-        let began = Instant::now();
+        let (began, mut waited) = (Instant::now(), Duration::ZERO);
         while self.progress.step < self.steps {
             let asked = Instant::now();
             let Some(batch) = batches.next() else { break };
-            self.waited += asked.elapsed();
+            waited += asked.elapsed();
             let batch = batch?;
             let (n, of_x, of_y) = (batch.valid, batch.h * batch.w * batch.c, batch.h * batch.w);
             self.lr = self.rates.at(self.progress.step, &self.progress);
@@ -315,7 +312,7 @@ impl Run<'_> {
             }
         }
         self.look()?;
-        self.stepping += began.elapsed();
+        self.clock.stepped(began.elapsed(), waited);
         self.close_epoch()
     }
 
@@ -414,6 +411,7 @@ impl Run<'_> {
         self.look()?;
         let folder = &self.config.train.out;
         checkpoint::save(&self.trainer, self.progress.clone(), &folder.join("last.safetensors"))?;
+        self.clock.save(folder)?;
         // Only now does no checkpoint name the snapshots that fell out.
         self.remove_old_snapshots()
     }
@@ -436,17 +434,22 @@ impl Run<'_> {
         Evaluation { config: self.config, setup: &self.setup, dataset, shown, thorough }
     }
 
-    fn finish(self, context: &Arc<Context>, began: Instant) -> Result<Outcome> {
+    fn finish(mut self, context: &Arc<Context>) -> Result<Outcome> {
         let folder = &self.config.train.out;
         let evaluation = Evaluation { shown: report::SHOWN, thorough: true, ..self.evaluation() };
         // A run may have been killed between its last checkpoint and this.
         self.remove_old_snapshots()?;
         let predictors = trained(context, &self.setup, self.config, &[])?;
         let evaluated = evaluation.of(predictors, self.data.split.judged())?;
-        let seconds = began.elapsed().as_secs_f64();
-        let waited = self.waited.as_secs_f64() / self.stepping.as_secs_f64().max(1e-9);
-        let (steps, best) = (self.progress.step, self.progress.best);
-        let outcome = Outcome { steps, best, scores: evaluated.summary.clone(), seconds, waited };
+        self.clock.save(folder)?;
+        let outcome = Outcome {
+            steps: self.progress.step,
+            best: self.progress.best,
+            scores: evaluated.summary.clone(),
+            seconds: self.clock.seconds(),
+            waited: self.clock.waited(),
+            hardware: self.clock.hardware.clone(),
+        };
         let json = serde_json::to_vec_pretty(&outcome).map_err(|e| Error::Check(format!("scores: {e}")))?;
         write_atomic(folder.join("scores.json"), &json)?;
         report::write(context, self.config, &self.setup, &outcome, evaluated)?;

@@ -57,7 +57,7 @@ fn binary(file: &CaseFile, case: &Case) -> Result<Map<String, Value>> {
         made.insert(name.into(), json!(counted.count(t, p)));
     }
     let mut auc = RocAuc::default();
-    auc.add(&file.tensor(case, "in.prob")?.data, &truth)?;
+    auc.add(&file.tensor(case, "in.prob")?.data, &truth, 1)?;
     let width = file.tensor(case, "in.pred")?.shape.last().copied().unwrap_or(1);
     let spacing = case.attrs.get("spacing_yx").and_then(|v| Some([v.get(0)?.as_f64()?, v.get(1)?.as_f64()?]));
     let of = |mask: &[u8]| mask.iter().map(|c| *c == 1).collect::<Vec<_>>();
