@@ -61,6 +61,9 @@ pub enum Error {
         /// What is wrong: which tensors differ, or what the file is instead.
         message: String,
     },
+    /// Several things at once; see [`Error::all`].
+    #[error("{}", listed(.0))]
+    Several(Vec<Error>),
     /// Training ran into NaN or infinity.
     #[error("training diverged: {0}")]
     Diverged(String),
@@ -72,7 +75,39 @@ pub enum Error {
 /// Shorthand used throughout.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// The first few, a line each, and how many more there are.
+fn listed(errors: &[Error]) -> String {
+    let mut lines: Vec<String> = errors.iter().take(MOST_LISTED).map(Error::to_string).collect();
+    if errors.len() > MOST_LISTED {
+        lines.push(format!("and {} more; `gyre data check` names them all", errors.len() - MOST_LISTED));
+    }
+    lines.join("\n")
+}
+
+/// Errors that a message lists.
+const MOST_LISTED: usize = 10;
+
 impl Error {
+    /// Nothing for none, one error as it is, several as one.
+    ///
+    /// # Errors
+    /// Those given.
+    pub fn all(mut errors: Vec<Self>) -> Result<()> {
+        match errors.len() {
+            0 => Ok(()),
+            1 => Err(errors.remove(0)),
+            _ => Err(Self::Several(errors)),
+        }
+    }
+
+    /// The single errors.
+    pub fn each(&self) -> Vec<&Self> {
+        match self {
+            Self::Several(errors) => errors.iter().collect(),
+            one => vec![one],
+        }
+    }
+
     /// An [`Error::Io`] at `path`; for use in `map_err`.
     pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();

@@ -47,6 +47,55 @@ fn objects_of_mixed_sizes_train_and_predict() {
 }
 
 #[test]
+fn a_broken_data_set_is_told_of_in_full() {
+    let folder = folder();
+    let here = folder.path();
+    succeed(here, &["shapes", "--out", "data", "--count", "8", "--size", "32"]);
+    let check = ["data", "check", "tiny.toml", "--set", "data.kind=folder", "--set", "data.root=data"];
+    let told = succeed(here, &check);
+    for part in ["pictures 8", "files    with channels", "masks    hold 0/255", "class    1: "] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    for name in ["images/shape_00001.png", "images/shape_00004.png"] {
+        fs::write(here.join("data").join(name), b"not a picture").unwrap();
+    }
+    let output = run(here, &[&check[..], &["--json"]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let problems: Vec<&str> =
+        told["problems"].as_array().unwrap().iter().map(|p| p.as_str().unwrap()).collect();
+    assert!(
+        problems.len() == 2 && problems[0].contains("00001") && problems[1].contains("00004"),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn three_classes_are_each_ranked_against_the_others() {
+    let folder = folder();
+    let here = folder.path();
+    for (part, of) in [("images", [20u8, 120, 220]), ("masks", [0, 1, 2])] {
+        fs::create_dir_all(here.join("stripes").join(part)).unwrap();
+        for i in 0..12u32 {
+            let stripe = |x, _| image::Luma([of[((x + 5 * i) / 12 % 3) as usize]]);
+            let picture = image::GrayImage::from_fn(32, 32, stripe);
+            picture.save(here.join(format!("stripes/{part}/{i}.png"))).unwrap();
+        }
+    }
+    let keys =
+        ["data.kind=folder", "data.root=stripes", "model.classes=3", "loss=[{name=\"cross_entropy\"}]"];
+    let set: Vec<&str> = keys.iter().flat_map(|key| ["--set", key]).collect();
+    succeed(here, &[&["train", "tiny.toml", "--quiet", "--set", "train.epochs=12"][..], &set].concat());
+    let told: serde_json::Value =
+        serde_json::from_slice(&fs::read(here.join("run/scores.json")).unwrap()).unwrap();
+    let auc = |of: &serde_json::Value| of.as_f64().unwrap();
+    let each: Vec<f64> = told["scores"]["auc_by_class"].as_array().unwrap().iter().map(auc).collect();
+    assert!(each.len() == 2 && each.iter().all(|auc| *auc > 0.8), "{each:?}");
+    assert!((auc(&told["scores"]["auc"]) - 0.5 * (each[0] + each[1])).abs() < 1e-12);
+    assert!(!told["hardware"][0].as_str().unwrap().is_empty());
+}
+
+#[test]
 fn predictions_are_written_in_every_way() {
     let folder = folder();
     let here = folder.path();

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{ConfigFile, say};
 use crate::{
-    Result,
+    Error, Result,
     data::{Dataset, Picture, Survey},
     train::Setup,
 };
@@ -60,7 +60,14 @@ pub fn data(command: &DataCommand) -> Result<u8> {
 
 fn check(args: &CheckArgs) -> Result<u8> {
     let config = args.file.load()?;
-    let data = Setup::new(&config)?.open_data(&config)?;
+    let data = match Setup::new(&config)?.open_data(&config) {
+        Ok(data) => data,
+        // Of what cannot be opened at all there is no more to tell.
+        Err(error @ (Error::Data { .. } | Error::Io { .. } | Error::Several(_))) => {
+            return unopened(&error, args.json);
+        }
+        Err(other) => return Err(other),
+    };
     let survey = Survey::of(&*data.dataset, &data.split);
     let problems = survey.problems();
     if args.json {
@@ -75,15 +82,36 @@ fn check(args: &CheckArgs) -> Result<u8> {
         for twins in survey.twins.iter().filter(|t| t.exact && !t.leak) {
             say!("note     the same picture: {}", twins.pictures.join(", "));
         }
-        problems.iter().for_each(|problem| say!("PROBLEM  {problem}"));
-        say!("{}", if problems.is_empty() { "nothing ought to be mended" } else { "see PROBLEM above" });
+        tell_problems(&problems);
     }
     Ok(u8::from(!problems.is_empty()))
+}
+
+fn unopened(error: &Error, json: bool) -> Result<u8> {
+    let problems: Vec<String> = error.each().into_iter().map(Error::to_string).collect();
+    if json {
+        super::print_json(&serde_json::json!({ "survey": null, "problems": problems }))?;
+    } else {
+        tell_problems(&problems);
+    }
+    Ok(1)
+}
+
+fn tell_problems(problems: &[String]) {
+    problems.iter().for_each(|problem| say!("PROBLEM  {problem}"));
+    say!("{}", if problems.is_empty() { "nothing ought to be mended" } else { "see PROBLEM above" });
 }
 
 fn tell(survey: &Survey) {
     let parts: Vec<String> = survey.parts.iter().map(|(part, n)| format!("{n} {part}")).collect();
     say!("pictures {} ({}), read as {} channel(s)", survey.pictures, parts.join(", "), survey.channels);
+    let files: Vec<String> = survey.file_channels.iter().map(|(c, n)| format!("{c} ({n})")).collect();
+    if !files.is_empty() {
+        say!("files    with channels {}", files.join(", "));
+    }
+    if let Some(coding) = &survey.mask_coding {
+        say!("masks    hold {coding}");
+    }
     let mut sizes: Vec<_> = survey.sizes.iter().collect();
     sizes.sort_by(|a, b| b.1.cmp(a.1));
     let sizes: Vec<String> = sizes.iter().map(|(size, n)| format!("{size} ({n})")).collect();

@@ -35,12 +35,8 @@ pub struct PredictArgs {
     /// averaged, as of folds or of checkpoints of a run.
     #[arg(long, value_name = "FILE")]
     weights: Vec<PathBuf>,
-    /// Averages over each tile as it is and flipped across, down, and both.
-    #[arg(long)]
-    flips: bool,
-    /// Share of a tile's side that it has in common with the next, where the config cuts tiles.
-    #[arg(long, default_value_t = 0.25)]
-    overlap: f64,
+    #[command(flatten)]
+    looks: LooksArgs,
     /// What is written of each picture.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "mask")]
     write: Vec<Product>,
@@ -56,6 +52,31 @@ pub struct PredictArgs {
     /// Overrides a key.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
+}
+
+/// How pictures are looked at.
+#[derive(Debug, Args)]
+pub struct LooksArgs {
+    /// Averages over each tile as it is and flipped across, down, and both.
+    #[arg(long)]
+    flips: bool,
+    /// Share of a tile's side that it has in common with the next, where the config cuts tiles.
+    #[arg(long, default_value_t = 0.25)]
+    overlap: f64,
+}
+
+impl LooksArgs {
+    /// Checked.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for an overlap that leaves no way from tile to tile.
+    pub fn read(&self) -> Result<Looks> {
+        if !(0.0..1.0).contains(&self.overlap) {
+            let message = format!("--overlap must be at least 0 and below 1, got {}", self.overlap);
+            return Err(Error::Config(message));
+        }
+        Ok(Looks { overlap: self.overlap, flips: self.flips, ..Looks::default() })
+    }
 }
 
 /// What may be written of a picture.
@@ -83,9 +104,7 @@ pub fn predict(context: &Arc<Context>, args: &PredictArgs) -> Result<u8> {
     let file = super::ConfigFile { config: Some(args.config.clone()), preset: None, set: args.set.clone() };
     let config = file.load()?;
     let setup = Setup::new(&config)?;
-    if !(0.0..1.0).contains(&args.overlap) {
-        return Err(Error::Config(format!("--overlap must be at least 0 and below 1, got {}", args.overlap)));
-    }
+    let looks = args.looks.read()?;
     let threshold = args.threshold.unwrap_or(config.train.threshold as f32);
     if !(0.0..=1.0).contains(&threshold) {
         return Err(Error::Config(format!("--threshold must be between 0 and 1, got {threshold}")));
@@ -96,7 +115,6 @@ pub fn predict(context: &Arc<Context>, args: &PredictArgs) -> Result<u8> {
     let mixed = args.precision == Precision::Mixed;
     let predictors = trained(context, &setup, &config, &args.weights)?;
     let predictors = predictors.into_iter().map(|p| p.mixed(mixed)).collect();
-    let looks = Looks { overlap: args.overlap, flips: args.flips, ..Looks::default() };
     let whole = Whole::new(predictors, setup.fit, setup.normalise.clone(), config.train.batch);
     let mut whole = whole.looking(looks);
     let bar = ProgressBar::new(pictures.len() as u64);
@@ -201,8 +219,15 @@ fn probability_suffixes(channels: usize, extension: &str) -> Vec<String> {
 fn spare_files(pictures: &[PathBuf], args: &PredictArgs, channels: usize) -> Result<()> {
     let known: HashSet<PathBuf> = pictures.iter().filter_map(|p| p.canonicalize().ok()).collect();
     let suffixes: Vec<String> = args.write.iter().flat_map(|product| product.suffixes(channels)).collect();
+    let mut all = HashSet::new();
     for (picture, suffix) in pictures.iter().flat_map(|p| suffixes.iter().map(move |s| (p, s))) {
         let file = product_path(picture, &args.out, suffix)?;
+        if !all.insert(file.clone()) {
+            let file = file.display();
+            return Err(Error::Config(format!(
+                "{file} would be written for two pictures; rename one of them"
+            )));
+        }
         if file.canonicalize().is_ok_and(|file| known.contains(&file)) {
             let (file, picture) = (file.display(), picture.display());
             return Err(Error::Config(format!(

@@ -4,11 +4,12 @@ use std::{path::PathBuf, sync::Arc};
 
 use clap::{Args, ValueEnum};
 
-use super::{ConfigFile, Precision, say, tune::Kernels};
+use super::{ConfigFile, Precision, predict::LooksArgs, say, tune::Kernels};
 use crate::{
     Error, Result,
     data::{ShapesDataset, ShapesOptions},
     gpu::Context,
+    io::atomic::write_atomic,
     metrics::{Summary, Values},
     train::{
         self, Evaluation, RunOptions, Setup, Shown,
@@ -130,6 +131,11 @@ pub struct EvalArgs {
     /// How activations are stored.
     #[arg(long, value_enum, default_value = "f32")]
     precision: Precision,
+    #[command(flatten)]
+    looks: LooksArgs,
+    /// Also writes the scores of each picture to this file.
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
     /// Prints JSON.
     #[arg(long)]
     json: bool,
@@ -157,8 +163,13 @@ pub fn eval(context: &Arc<Context>, args: &EvalArgs) -> Result<u8> {
     let mixed = args.precision == Precision::Mixed;
     let predictors = predictors.into_iter().map(|p| p.mixed(mixed)).collect();
     let (config, setup, dataset) = (&config, &setup, &*data.dataset);
-    let evaluation = Evaluation { config, setup, dataset, shown: Shown::default(), thorough: true };
-    let summary = evaluation.of(predictors, items)?.summary;
+    let looks = args.looks.read()?;
+    let evaluation = Evaluation { config, setup, dataset, shown: Shown::default(), looks, thorough: true };
+    let evaluated = evaluation.of(predictors, items)?;
+    if let Some(path) = &args.csv {
+        write_atomic(path, evaluated.csv().as_bytes())?;
+    }
+    let summary = evaluated.summary;
     if args.json {
         super::print_json(&summary)?;
     } else {

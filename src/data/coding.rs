@@ -61,9 +61,17 @@ pub fn decide_coding(paths: &[PathBuf], classes: usize, coding: &MaskCoding) -> 
         return Err(Error::Config("there are no masks to tell the mask coding from".into()));
     }
     let wants_colours = matches!(coding, MaskCoding::Colours(_));
-    // Collected before errors are looked at, so that the first file in order is the one named.
+    // Collected before errors are looked at, so that all are named, in order.
     let scans: Vec<Result<Census>> = paths.par_iter().map(|path| census(path, wants_colours)).collect();
-    let scans: Vec<Census> = scans.into_iter().collect::<Result<_>>()?;
+    let (mut seen, mut unreadable) = (Vec::with_capacity(scans.len()), Vec::new());
+    for scan in scans {
+        match scan {
+            Ok(census) => seen.push(census),
+            Err(error) => unreadable.push(error),
+        }
+    }
+    Error::all(unreadable)?;
+    let scans = seen;
     let files: Vec<(&Path, &Census)> = paths.iter().map(PathBuf::as_path).zip(&scans).collect();
     refuse_unmapped_colours(&files, coding)?;
     match coding {

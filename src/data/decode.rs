@@ -22,6 +22,16 @@ pub(super) struct Claim {
     pub height: u32,
     /// Bits a pixel, uncompressed.
     pub bits: u64,
+    /// Whether it may be a fax, whose empty lines take a bit each.
+    pub fax: bool,
+}
+
+impl Claim {
+    /// Bytes that a file must have to hold that.
+    fn least_bytes(&self) -> u64 {
+        let (width, height) = (u64::from(self.width), u64::from(self.height));
+        if self.fax { height / 8 } else { width * height * self.bits / 8 / MAX_EXPANSION }
+    }
 }
 
 /// The samples of a file, HWC, without alpha.
@@ -35,6 +45,13 @@ pub(crate) struct Raster {
     pub data: Vec<u16>,
     /// What a PNG's header says; `None` for other formats.
     pub png: Option<headers::PngHead>,
+}
+
+impl Raster {
+    /// Width, height and channels.
+    pub(super) fn head(&self) -> [usize; 3] {
+        [self.width, self.height, self.channels]
+    }
 }
 
 /// Width and height in pixels, from the file's header.
@@ -56,11 +73,11 @@ fn claim(path: &Path) -> Result<Claim> {
     let mut file = BufReader::new(File::open(path).map_err(Error::io(path))?);
     // The decoder tells the bits of what it makes, which for PNG may be more than the file has.
     let packed = headers::png_bits(file.fill_buf().map_err(Error::io(path))?);
-    let (reader, _) = known_format(path, file)?;
+    let (reader, format) = known_format(path, file)?;
     let decoder = reader.into_decoder().map_err(|e| explain(path, &e))?;
     let (width, height) = decoder.dimensions();
     let bits = packed.unwrap_or_else(|| decoder.original_color_type().bits_per_pixel().into());
-    Ok(Claim { width, height, bits })
+    Ok(Claim { width, height, bits, fax: bits == 1 && format == ImageFormat::Tiff })
 }
 
 /// Decodes a whole file.
@@ -119,7 +136,7 @@ fn check_size(path: &Path, claim: &Claim, length: u64) -> Result<()> {
             format!("{width}x{height} pixels are more than {MAX_PIXELS}; cut it into smaller pictures");
         return Err(Error::data(path, message));
     }
-    if width * height * claim.bits / 8 > most_bytes(length) {
+    if claim.least_bytes() > length {
         let message =
             format!("{length} bytes cannot hold {width}x{height} pixels: cut short; copy or export it again");
         return Err(Error::data(path, message));

@@ -64,6 +64,8 @@ pub struct Item {
     pub width: usize,
     /// Rows of both.
     pub height: usize,
+    /// Channels of the picture's file: 1 or 3; alpha does not count.
+    pub channels: usize,
 }
 
 /// Pairs of pictures and masks from a folder.
@@ -165,6 +167,14 @@ impl Dataset for FolderDataset {
 
     fn classes(&self) -> usize {
         self.classes
+    }
+
+    fn file_channels(&self, i: usize) -> Option<usize> {
+        self.items.get(i).map(|item| item.channels)
+    }
+
+    fn mask_coding(&self) -> Option<String> {
+        Some(self.coding.to_string())
     }
 }
 
@@ -334,26 +344,30 @@ fn describe_unused(mask_dir: &Path, unused: &[String]) -> Vec<String> {
 /// Reads all pictures, so that one which cannot be decoded is named now and not in mid-training, and compares
 /// their sizes with their masks'.
 fn measure(pairs: Vec<Pair>, image_dir: &Path) -> Result<Vec<Item>> {
-    let sizes: Vec<Result<_>> =
-        pairs.par_iter().map(|pair| Ok((decoded_size(&pair.image)?, dimensions(&pair.mask)?))).collect();
+    let read: Vec<Result<_>> =
+        pairs.par_iter().map(|pair| Ok((decode(&pair.image)?.head(), dimensions(&pair.mask)?))).collect();
     let (mut items, mut differing) = (Vec::with_capacity(pairs.len()), Vec::new());
-    for (Pair { id, image, mask }, sizes) in pairs.into_iter().zip(sizes) {
-        let ((width, height), (mask_width, mask_height)) = sizes?;
+    let mut unreadable = Vec::new();
+    for (Pair { id, image, mask }, read) in pairs.into_iter().zip(read) {
+        let ([width, height, channels], (mask_width, mask_height)) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                unreadable.push(error);
+                continue;
+            }
+        };
         if (width, height) != (mask_width, mask_height) {
             let (image, mask) = (file_name(&image), file_name(&mask));
             differing
                 .push(format!("{image} is {width}x{height} but its mask {mask} {mask_width}x{mask_height}"));
         }
-        items.push(Item { id, image, mask, width, height });
+        items.push(Item { id, image, mask, width, height, channels });
     }
-    if differing.is_empty() {
-        return Ok(items);
+    if !differing.is_empty() {
+        let message = format!("sizes of picture and mask differ: {}", name_some(&differing));
+        unreadable.push(Error::data(image_dir, message));
     }
-    Err(Error::data(image_dir, format!("sizes of picture and mask differ: {}", name_some(&differing))))
-}
-
-fn decoded_size(path: &Path) -> Result<(usize, usize)> {
-    decode(path).map(|raster| (raster.width, raster.height))
+    Error::all(unreadable).map(|()| items)
 }
 
 #[cfg(test)]

@@ -48,4 +48,14 @@ pub trait Dataset: Send + Sync {
 
     /// Number of classes; mask values are below it.
     fn classes(&self) -> usize;
+
+    /// Channels of the file of picture `i`, where it has one.
+    fn file_channels(&self, _i: usize) -> Option<usize> {
+        None
+    }
+
+    /// What the values in files of masks mean, in words, where there are such.
+    fn mask_coding(&self) -> Option<String> {
+        None
+    }
 }

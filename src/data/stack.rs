@@ -43,7 +43,8 @@ pub(super) fn claim(stack: &Path, page: usize) -> Result<Claim> {
     let mut decoder = turned_to(stack, page)?;
     let (width, height) = decoder.dimensions().map_err(explain(stack))?;
     let colour = decoder.colortype().map_err(explain(stack))?;
-    Ok(Claim { width, height, bits: u64::from(colour.bit_depth()) * u64::from(colour.num_samples()) })
+    let bits = u64::from(colour.bit_depth()) * u64::from(colour.num_samples());
+    Ok(Claim { width, height, bits, fax: bits == 1 })
 }
 
 /// Decodes a page.

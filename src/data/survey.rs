@@ -44,6 +44,10 @@ pub struct Survey {
     pub sizes: BTreeMap<String, usize>,
     /// Channels that pictures are read as.
     pub channels: usize,
+    /// Pictures by the channels that their files have.
+    pub file_channels: BTreeMap<usize, usize>,
+    /// What the values of the mask files mean.
+    pub mask_coding: Option<String>,
     /// The classes of the masks.
     pub classes: Vec<ClassShare>,
     /// Pictures whose mask is background alone.
@@ -74,7 +78,15 @@ impl Survey {
         for (name, items) in [("train", &split.train), ("val", &split.val), ("test", &split.test)] {
             items.iter().for_each(|i| part[*i] = name);
         }
-        let mut all = Self { pictures: dataset.len(), channels: dataset.channels(), ..Self::default() };
+        let mut all = Self {
+            pictures: dataset.len(),
+            channels: dataset.channels(),
+            mask_coding: dataset.mask_coding(),
+            ..Self::default()
+        };
+        for channels in (0..dataset.len()).filter_map(|i| dataset.file_channels(i)) {
+            *all.file_channels.entry(channels).or_default() += 1;
+        }
         let mut counts = vec![(0u64, 0usize); dataset.classes()];
         let (mut exact, mut alike) = (BTreeMap::<u64, Vec<usize>>::new(), BTreeMap::<u64, Vec<usize>>::new());
         for (i, seen) in seen.into_iter().enumerate() {

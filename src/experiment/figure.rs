@@ -7,6 +7,7 @@ use crate::{
     Error, Result,
     data::Picture,
     gpu::Context,
+    infer::Looks,
     report::PictureRow,
     train::{Evaluation, Setup, Shown, trained},
 };
@@ -35,6 +36,7 @@ impl Figure {
             setup: &setup,
             dataset,
             shown: Shown { first: count, worst: 0 },
+            looks: Looks::default(),
             thorough: false,
         };
         let rows = evaluation.of(predictors, &items[..count.min(items.len())])?.pictures;

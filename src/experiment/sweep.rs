@@ -185,10 +185,12 @@ fn resolve(spec: &Spec, layers: &[&Table], choice: &Choice, seed: u64) -> Result
     Ok(config)
 }
 
-/// Raised whenever a run of the same config comes to other numbers, so that cells of before are not taken for done.
+/// Raised whenever a run of the same config comes to other numbers, as when a default changes, so that cells of before
+/// are not taken for done.
 const NUMBERS: u32 = 1;
 
-/// `cells/<hash>` with the hash of every key but the folder itself and what changes no number.
+/// `cells/<hash>` with the hash of every key that is not at its default, but for the folder itself and what changes no
+/// number: cells stay done when new keys come.
 fn cell_folder(out: &Path, config: &Config) -> Result<PathBuf> {
     let mut config = config.clone();
     let defaults = Config::default();
@@ -197,7 +199,7 @@ fn cell_folder(out: &Path, config: &Config) -> Result<PathBuf> {
     config.data.root = config.data.root.canonicalize().unwrap_or(config.data.root);
     config.data.cache_mb = defaults.data.cache_mb;
     config.train.checkpoint_every = defaults.train.checkpoint_every;
-    let digest = Sha256::digest(format!("{NUMBERS}\n{}", config.to_toml()?));
+    let digest = Sha256::digest(format!("{NUMBERS}\n{}", config.changed()?));
     let name: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(out.join("cells").join(name))
 }

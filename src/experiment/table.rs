@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Sweep;
-use crate::{Result, metrics::Summary};
+use crate::{
+    Result,
+    io::csv::{csv_line, csv_number},
+    metrics::Summary,
+};
 
 /// A score that tables show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -131,7 +135,7 @@ impl Table {
                 let folder = cell.config.train.out.file_name().unwrap_or_default().to_string_lossy();
                 let mut run = cell.labels.clone();
                 run.extend([cell.seed.to_string(), folder.into_owned(), outcome.steps.to_string()]);
-                run.extend(spec.columns.iter().map(|c| number(c.of(&outcome.scores))));
+                run.extend(spec.columns.iter().map(|c| csv_number(c.of(&outcome.scores))));
                 runs.push(run);
                 summaries.push(outcome.scores);
             }
@@ -212,11 +216,11 @@ impl Table {
         for line in &self.lines {
             let numbers = self.columns.iter().zip(&line.scores).flat_map(|(column, s)| {
                 [
-                    number(s.map(|s| s.mean)),
-                    number(s.and_then(|s| s.deviation)),
-                    number(s.map(|s| s.median)),
+                    csv_number(s.map(|s| s.mean)),
+                    csv_number(s.and_then(|s| s.deviation)),
+                    csv_number(s.map(|s| s.median)),
                     s.map_or(0, |s| s.n).to_string(),
-                    number(line.published.get(column).copied()),
+                    csv_number(line.published.get(column).copied()),
                 ]
             });
             text += &csv_line(line.labels.iter().cloned().chain(numbers));
@@ -231,18 +235,6 @@ impl Table {
         let head = csv_line(self.axes.iter().cloned().chain(names).chain(columns));
         head + &self.runs.iter().map(|run| csv_line(run.iter().cloned())).collect::<String>()
     }
-}
-
-fn number(value: Option<f64>) -> String {
-    value.map(|v| format!("{v:.6}")).unwrap_or_default()
-}
-
-fn csv_line(fields: impl Iterator<Item = String>) -> String {
-    let quoted = |field: String| match field.contains([',', '"', '\n']) {
-        true => format!("\"{}\"", field.replace('"', "\"\"")),
-        false => field,
-    };
-    fields.map(quoted).collect::<Vec<_>>().join(",") + "\n"
 }
 
 fn tex(text: &str) -> String {

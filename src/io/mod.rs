@@ -1,4 +1,6 @@
 //! Files the engine writes and reads: weights, and the one way a file is replaced.
 
 pub mod atomic;
+#[cfg(feature = "cli")]
+pub(crate) mod csv;
 pub mod weights;

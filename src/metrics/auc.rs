@@ -3,12 +3,20 @@
 use crate::{Error, Result};
 
 /// The exact area under the ROC curve of probabilities, ties counting one half: the chance that a positive pixel
-/// is given a higher probability than a negative one. Keeps 4 bytes a pixel.
+/// is given a higher probability than a negative one. Keeps 4 bytes a pixel, of up to 2^24 pixels; beyond that it
+/// keeps counts, and probabilities less than 2^-20 apart may tie.
 #[derive(Clone, Debug, Default)]
 pub struct RocAuc {
     /// Bits of each probability, which order as the numbers do, then one bit for the truth.
     seen: Vec<u32>,
+    /// Negative and positive pixels by probability, in steps of 2^-20, of all that are no longer in `seen`.
+    counted: Vec<[u64; 2]>,
 }
+
+/// Pixels that are kept one by one.
+const MOST_SEEN: usize = 1 << 24;
+/// The greatest probability, in steps of the counts.
+const STEPS: f32 = (1 << 20) as f32;
 
 impl RocAuc {
     /// Takes over the probabilities of some pixels to be of class `positive`; `truth` holds their classes.
@@ -22,23 +30,47 @@ impl RocAuc {
         // -0.0 is the same number as 0.0.
         let word = |(p, t): (&f32, &u8)| (p.abs().to_bits() << 1) | u32::from(*t == positive);
         self.seen.extend(probabilities.iter().zip(truth).map(word));
+        if self.seen.len() > MOST_SEEN {
+            self.count();
+        }
         Ok(())
+    }
+
+    fn count(&mut self) {
+        self.counted.resize(STEPS as usize + 1, [0; 2]);
+        for word in self.seen.drain(..) {
+            let step = (f32::from_bits(word >> 1) * STEPS) as usize;
+            self.counted[step][(word & 1) as usize] += 1;
+        }
+    }
+
+    /// Negative and positive pixels of each probability, from low to high.
+    fn ties(&mut self) -> Vec<[u64; 2]> {
+        if !self.counted.is_empty() {
+            self.count();
+            return self.counted.iter().copied().filter(|tied| *tied != [0; 2]).collect();
+        }
+        self.seen.sort_unstable();
+        let of = |tied: &[u32]| {
+            let positive = tied.iter().filter(|word| **word & 1 == 1).count() as u64;
+            [tied.len() as u64 - positive, positive]
+        };
+        self.seen.chunk_by(|a, b| a >> 1 == b >> 1).map(of).collect()
     }
 
     /// What every threshold would do; `None` while there are no positive or no negative pixels.
     pub fn thresholds(&mut self) -> Option<Thresholds> {
-        let auc = self.value();
-        let positives = self.seen.iter().filter(|word| **word & 1 == 1).count() as u64;
-        let negatives = self.seen.len() as u64 - positives;
+        let (auc, ties) = (self.value(), self.ties());
+        let negatives: u64 = ties.iter().map(|tied| tied[0]).sum();
+        let positives: u64 = ties.iter().map(|tied| tied[1]).sum();
         if positives == 0 || negatives == 0 {
             return None;
         }
         let (mut hits, mut alarms) = (0u64, 0u64);
         let mut average_precision = 0.0;
         let mut places = vec![(0, 0)];
-        for tied in self.seen.chunk_by(|a, b| a >> 1 == b >> 1).rev() {
-            let positive = tied.iter().filter(|word| **word & 1 == 1).count() as u64;
-            (hits, alarms) = (hits + positive, alarms + tied.len() as u64 - positive);
+        for [negative, positive] in ties.into_iter().rev() {
+            (hits, alarms) = (hits + positive, alarms + negative);
             average_precision += positive as f64 / positives as f64 * (hits as f64 / (hits + alarms) as f64);
             let last = places[places.len() - 1];
             // Places nearer to each other than a line is wide are left out.
@@ -53,11 +85,8 @@ impl RocAuc {
 
     /// The area; `None` while there are no positive or no negative pixels.
     pub fn value(&mut self) -> Option<f64> {
-        self.seen.sort_unstable();
         let (mut below, mut pairs, mut positives) = (0u64, 0.0, 0u64);
-        for tied in self.seen.chunk_by(|a, b| a >> 1 == b >> 1) {
-            let positive = tied.iter().filter(|word| **word & 1 == 1).count() as u64;
-            let negative = tied.len() as u64 - positive;
+        for [negative, positive] in self.ties() {
             pairs += positive as f64 * (below as f64 + 0.5 * negative as f64);
             below += negative;
             positives += positive;
@@ -135,6 +164,19 @@ mod tests {
         assert_eq!(curves.precision_recall(), [(0.5, 1.0), (0.5, 0.5), (1.0, 2.0 / 3.0), (1.0, 0.5)]);
         assert!((curves.average_precision - (0.5 + 0.5 * 2.0 / 3.0)).abs() < 1e-12);
         assert!(RocAuc::default().thresholds().is_none());
+    }
+
+    #[test]
+    fn counts_agree_with_single_pixels() {
+        let p: Vec<f32> = (0..5000).map(|i| (i as f32 * 0.618).fract()).collect();
+        let truth: Vec<u8> = p.iter().map(|p| u8::from((p * 97.0).fract() < *p)).collect();
+        let mut all = RocAuc::default();
+        all.add(&p[..2000], &truth, 1).unwrap();
+        all.count();
+        all.add(&[&p[2000..], &[1.0]].concat(), &[&truth[2000..], &[1]].concat(), 1).unwrap();
+        let one_by_one = auc(&[&p[..], &[1.0]].concat(), &[&truth[..], &[1]].concat()).unwrap();
+        assert!((all.value().unwrap() - one_by_one).abs() < 1e-6 && one_by_one > 0.6);
+        assert_eq!(all.thresholds().unwrap().auc, all.value());
     }
 
     #[test]

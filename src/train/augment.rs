@@ -11,7 +11,7 @@ use crate::data::random::{Purpose, between, keyed};
 /// What may be done to a picture; zero leaves that out.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Augment {
-    /// Chance of each kind of change.
+    /// Chance of each kind of change but flips.
     pub probability: f64,
     /// Turned by up to this, radians.
     pub rotate: f64,
@@ -39,6 +39,10 @@ pub struct Augment {
     pub blur: f64,
     /// Whether a median filter is among the changes.
     pub median: bool,
+    /// Whether half of the pictures are mirrored along x, and along y.
+    pub flips: [bool; 2],
+    /// Up to this share of height and width is cut off, and the rest enlarged.
+    pub crop: f64,
 }
 
 impl Augment {
@@ -79,6 +83,14 @@ impl Augment {
         let offset = self.centre * (1.0 - gain) + up_to(self.brightness);
         let (noise, bend) = (up_to(self.noise).abs(), up_to(self.elastic));
         let (blur, filtered) = (up_to(self.blur).abs(), up_to(1.0) != 0.0);
+        let cut = up_to(self.crop).abs();
+        let mut drawn = || f64::from(between(rng, -1.0, 1.0));
+        let corner = 0.5 * cut * DVec2::new(drawn(), drawn()) * size;
+        let mirror = self.flips.map(|flip| if drawn() < 0.0 && flip { -1.0 } else { 1.0 });
+        // Last, so nearest to the picture itself.
+        let plane = DMat3::from_translation(corner)
+            * DMat3::from_scale((1.0 - cut) * DVec2::from_array(mirror))
+            * plane;
         let mut moves = [0.0; 16];
         for (row, to) in moves.chunks_exact_mut(4).take(3).enumerate() {
             to[..3].copy_from_slice(&plane.row(row).as_vec3().to_array());
@@ -108,6 +120,8 @@ mod tests {
             noise: 0.1,
             blur: 1.5,
             median: true,
+            flips: [true; 2],
+            crop: 0.2,
         }
     }
 
@@ -129,7 +143,21 @@ mod tests {
         let none = Augment { probability: 1.0, ..Augment::default() };
         let done = none.changes(0, 0, 1, [8, 8]);
         assert_eq!((done.moves.as_slice(), done.blurs[0], done.medians[0]), (&still[..], 0.0, 0.0));
-        assert_eq!(Augment { probability: 0.0, ..all() }.changes(0, 0, 1, [8, 8]).moves, still);
+        let never = Augment { probability: 0.0, flips: [false; 2], ..all() };
+        assert_eq!(never.changes(0, 0, 1, [8, 8]).moves, still);
+    }
+
+    #[test]
+    fn crops_lie_within_the_picture_and_flips_are_half() {
+        let cuts = Augment { probability: 1.0, flips: [true, false], crop: 0.4, ..Augment::default() };
+        let mut mirrored = 0;
+        for step in 0..200 {
+            let m = cuts.changes(3, step, 1, [32, 64]).moves;
+            assert!(m[0].abs() == m[5] && (0.6..=1.0).contains(&m[5]), "{m:?}");
+            assert!(32.0 * m[0].abs() + m[2].abs() <= 32.001 && 16.0 * m[5] + m[6].abs() <= 16.001, "{m:?}");
+            mirrored += usize::from(m[0] < 0.0);
+        }
+        assert!((70..130).contains(&mirrored), "{mirrored} of 200");
     }
 
     #[test]

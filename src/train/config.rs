@@ -82,15 +82,7 @@ impl Config {
     /// # Errors
     /// As [`Self::to_toml`].
     pub fn differences(&self, other: &Self) -> Result<Vec<String>> {
-        let table = |config: &Self| {
-            toml::Table::try_from(config)
-                .map_err(|e| Error::Config(format!("cannot be written as TOML: {e}")))
-        };
-        let (mine, others) = (table(self)?, table(other)?);
-        let value = |table: &toml::Table, key: &str| {
-            let (section, name) = key.split_once('.')?;
-            table.get(section)?.get(name).cloned()
-        };
+        let (mine, others) = (self.table()?, other.table()?);
         let keys = Self::explain().into_iter().map(|key| key.key);
         let mut differ: Vec<_> =
             keys.filter(|key| value(&mine, key) != value(&others, key)).map(str::to_owned).collect();
@@ -100,6 +92,23 @@ impl Config {
             differ.extend((self.loss != other.loss).then(|| LossConfig::SECTION.to_owned()));
         }
         Ok(differ)
+    }
+
+    /// The keys that are not at their defaults, a line each.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a value that TOML cannot hold.
+    pub fn changed(&self) -> Result<String> {
+        let table = self.table()?;
+        let line = |key: &String| {
+            let set = value(&table, key).or_else(|| table.get(key).cloned());
+            format!("{key} = {}\n", set.map(|v| v.to_string()).unwrap_or_default())
+        };
+        Ok(self.differences(&Self::default())?.iter().map(line).collect())
+    }
+
+    fn table(&self) -> Result<toml::Table> {
+        toml::Table::try_from(self).map_err(|e| Error::Config(format!("cannot be written as TOML: {e}")))
     }
 
     /// Sets one key. `None` if there is no such key; an error in words if the value does not fit it.
@@ -115,6 +124,12 @@ impl Config {
             _ => None,
         }
     }
+}
+
+/// What a table says of `section.name`.
+fn value(table: &toml::Table, key: &str) -> Option<toml::Value> {
+    let (section, name) = key.split_once('.')?;
+    table.get(section)?.get(name).cloned()
 }
 
 #[cfg(test)]
@@ -139,6 +154,20 @@ mod tests {
             let (section, name) = key.key.split_once('.').unwrap();
             assert_eq!(table[section][name], value["v"], "{}", key.key);
         }
+    }
+
+    #[test]
+    fn what_is_changed_is_told_and_nothing_else() {
+        assert_eq!(Config::default().changed().unwrap(), "");
+        let set = "[optim]\nlr = 0.5\n[data]\nnormalise = { mean = [0.5, 0.5, 0.5], std = [1.0, 1.0, 1.0] }";
+        let changed = Config::from_toml(set, &[]).unwrap().changed().unwrap();
+        assert_eq!(
+            changed,
+            "data.normalise = { mean = [0.5, 0.5, 0.5], std = [1.0, 1.0, 1.0] }\noptim.lr = 0.5\n"
+        );
+        let several = "loss = [{ name = \"bce\" }, { name = \"dice\", weight = 2.0 }]";
+        let changed = Config::from_toml(several, &[]).unwrap().changed().unwrap();
+        assert!(changed.starts_with("loss = [{") && changed.lines().count() == 1, "{changed}");
     }
 
     #[test]

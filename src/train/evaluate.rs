@@ -12,9 +12,11 @@ use crate::{
     data::Dataset,
     gpu::Context,
     graph::{Graph, Shape, Weights},
-    infer::{Predictor, Whole},
+    infer::{Looks, Predictor, Whole},
+    io::csv::{csv_line, csv_number},
     metrics::{
-        Confusion, Empty, RocAuc, Summary, SurfaceDistance, SurfaceSummary, Thresholds, mean, summarise,
+        Confusion, Empty, RocAuc, Scores, Summary, SurfaceDistance, SurfaceSummary, Thresholds, mean,
+        summarise,
     },
     report::PictureRow,
 };
@@ -29,6 +31,8 @@ pub struct Evaluation<'a> {
     pub dataset: &'a dyn Dataset,
     /// Which pictures are given back to be shown.
     pub shown: Shown,
+    /// How pictures are looked at.
+    pub looks: Looks,
     /// Also measures the area under the ROC curve and the distances of surfaces, which takes the processor a while.
     pub thorough: bool,
 }
@@ -51,6 +55,8 @@ pub struct Evaluated {
     pub confusion: Confusion,
     /// Of a binary model, where it was asked for, what other thresholds would do.
     pub thresholds: Option<Thresholds>,
+    /// The scores of each picture, with its name; of thorough evaluations alone.
+    pub each: Vec<(String, Scores)>,
     /// Pictures to be shown: the first, then the worst.
     pub pictures: Vec<PictureRow>,
 }
@@ -70,10 +76,12 @@ impl Evaluation<'_> {
     /// What data or device raise.
     pub fn of(&self, predictors: Vec<Predictor>, items: &[usize]) -> Result<Evaluated> {
         let Setup { model, fit, normalise, .. } = self.setup;
-        let mut whole = Whole::new(predictors, *fit, normalise.clone(), self.config.train.batch);
+        let whole = Whole::new(predictors, *fit, normalise.clone(), self.config.train.batch);
+        let mut whole = whole.looking(self.looks);
         let classes = model.out_channels.max(2);
         let (mut confusions, mut pictures) = (Vec::new(), Gallery { shown: self.shown, rows: Vec::new() });
         let (mut aucs, mut distances) = (vec![RocAuc::default(); classes - 1], Vec::new());
+        let mut each = Vec::new();
         for &item in items {
             let sample = self.dataset.load(item)?;
             let threshold = self.config.train.threshold as f32;
@@ -88,17 +96,18 @@ impl Evaluation<'_> {
             let mask = map.mask(threshold);
             let confusion = Confusion::of(classes, &mask.data, &sample.mask.data)?;
             if self.thorough {
-                for (auc, class) in aucs.iter_mut().zip(1..) {
-                    let channel = usize::from(class).min(map.channels - 1);
+                for (auc, class) in aucs.iter_mut().zip(1..classes) {
+                    let channel = class.min(map.channels - 1);
                     let chances: Vec<f32> =
                         map.data.iter().skip(channel).step_by(map.channels).copied().collect();
-                    auc.add(&chances, &sample.mask.data, class)?;
+                    auc.add(&chances, &sample.mask.data, class as u8)?;
                 }
-                distances.extend((1..classes as u8).map(|class| {
-                    let of = |mask: &[u8]| mask.iter().map(|c| *c == class).collect::<Vec<_>>();
+                distances.extend((1..classes).map(|class| {
+                    let of = |mask: &[u8]| mask.iter().map(|c| usize::from(*c) == class).collect::<Vec<_>>();
                     SurfaceDistance::between(&of(&mask.data), &of(&sample.mask.data), mask.width, [1.0; 2])
                 }));
             }
+            each.push((sample.id.clone(), confusion.scores(self.empty())));
             pictures.hang(PictureRow {
                 id: sample.id,
                 width: sample.picture.width,
@@ -123,7 +132,21 @@ impl Evaluation<'_> {
             [auc] => auc.thresholds(),
             _ => None,
         };
-        Ok(Evaluated { summary, confusion, thresholds, pictures: pictures.rows })
+        Ok(Evaluated { summary, confusion, thresholds, each, pictures: pictures.rows })
+    }
+}
+
+impl Evaluated {
+    /// A table of the scores of each picture, of the foreground classes; a cell is empty where a score is undefined.
+    pub fn csv(&self) -> String {
+        let header = ["id", "dice", "iou", "precision", "recall", "specificity", "accuracy", "kappa"];
+        let row = |(id, scores): &(String, Scores)| {
+            let v = &scores.macro_foreground;
+            let numbers =
+                [v.dice, v.iou, v.precision, v.recall, v.specificity, scores.accuracy, scores.kappa];
+            csv_line([id.clone()].into_iter().chain(numbers.map(csv_number)))
+        };
+        csv_line(header.map(str::to_owned)) + &self.each.iter().map(row).collect::<String>()
     }
 }
 

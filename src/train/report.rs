@@ -3,13 +3,14 @@
 use std::{fs, sync::Arc};
 
 use super::{
-    Evaluated, Evaluation, Outcome, Setup, Shown, config::Config, evaluate::trained, runlog::RunLog,
-    training_graph,
+    Evaluated, Evaluation, Outcome, Setup, Shown, clock::device, config::Config, evaluate::trained,
+    runlog::RunLog, training_graph,
 };
 use crate::{
     Error, Result,
     gpu::Context,
     graph::{Plan, Shape},
+    infer::Looks,
     metrics::Summary,
     report::Report,
 };
@@ -32,7 +33,8 @@ pub fn remake(context: &Arc<Context>, config: &Config) -> Result<Summary> {
     let data = setup.open_data(config)?;
     let predictors = trained(context, &setup, config, &[])?;
     let dataset = &*data.dataset;
-    let evaluation = Evaluation { config, setup: &setup, dataset, shown: SHOWN, thorough: true };
+    let evaluation =
+        Evaluation { config, setup: &setup, dataset, shown: SHOWN, looks: Looks::default(), thorough: true };
     let evaluated = evaluation.of(predictors, data.split.judged())?;
     let summary = evaluated.summary.clone();
     write(context, config, &setup, &outcome, evaluated)?;
@@ -78,7 +80,10 @@ pub(super) fn write(
     let report = Report {
         title: format!("{} on {}", config.model.name.name(), data_name(config)),
         config_toml: config.to_toml()?,
-        hardware: outcome.hardware.join("; "),
+        hardware: match outcome.hardware.as_slice() {
+            [] => format!("not kept; this report was made on {}", device(&context.info)),
+            trained => trained.join("; "),
+        },
         model: facts(context, config, setup, outcome)?,
         history: RunLog::read(folder)?,
         scores: serde_json::to_value(&evaluated.summary).map_err(|e| Error::Check(format!("scores: {e}")))?,

@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -27,7 +27,7 @@ use crate::{
     data::{Fit, Loader},
     gpu::Context,
     graph::{Plan, Shape},
-    infer::{Predictor, predictor},
+    infer::{Looks, Predictor, predictor},
     io::atomic::{remove_leftovers, write_atomic},
     metrics::{Phase, Row, Summary},
     optim::{PlateauSpec, ScalingState, Warmup},
@@ -36,10 +36,11 @@ use crate::{
 /// Steps between two looks at the losses; the device runs ahead meanwhile.
 const LOOK_EVERY: usize = 8;
 /// What a run folder holds. The config is the last to go when a run is overwritten.
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "last.safetensors",
     "best.safetensors",
     "scores.json",
+    "scores.csv",
     "report.html",
     "metrics.csv",
     "metrics.jsonl",
@@ -121,7 +122,7 @@ impl Rates {
         let Some(spec) = self.plateau else { return scheduled };
         // Where the schedule alone goes below the least rate, that is its own doing.
         let least = spec.least.min(scheduled);
-        (scheduled * progress.plateau.rate(&spec) / spec.base).max(least)
+        (scheduled * (progress.plateau.rate(&spec) / spec.base)).max(least)
     }
 }
 
@@ -133,11 +134,15 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
     let began = Instant::now();
     let folder = config.train.out.clone();
     // A folder that is not there is not made before its run is known to be possible.
-    let lock = if folder.exists() { Some(RunLock::take(&folder)?) } else { None };
+    let was_there = folder.exists();
+    let lock = was_there.then(|| RunLock::take(&folder)).transpose()?;
     refuse_taken(&folder, options)?;
     let setup = Setup::new(config)?;
     let data = setup.open_data(config)?;
     data.warnings.iter().for_each(|w| eprintln!("warning: {w}"));
+    if data.split.val.is_empty() && (config.train.patience > 0 || config.train.snapshots > 1) {
+        eprintln!("warning: train.patience and train.snapshots do nothing without pictures for validation");
+    }
     let loader = data.training_loader(config, &setup)?;
     let mut trainer = Trainer::new(
         context,
@@ -165,9 +170,16 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
     progress.kernels = context.choices();
     // Nothing is touched before everything that can be refused has been looked at.
     fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
-    let _lock = lock.map_or_else(|| RunLock::take(&folder), Ok)?;
+    let _lock = match lock {
+        Some(lock) => lock,
+        None => RunLock::take(&folder)?,
+    };
+    if !was_there && FILES.iter().any(|name| folder.join(name).exists()) {
+        // Another process made it meanwhile.
+        return Err(Error::Busy(folder));
+    }
     clear(&folder, options)?;
-    let clock = Clock::start(&folder, options.resume, began, context);
+    let clock = Clock::start(&folder, options.resume, began, clock::device(&context.info));
     write_atomic(folder.join("config.toml"), progress.config.as_bytes())?;
     let kernels = serde_json::to_vec_pretty(&progress.kernels).map_err(|e| Error::Check(e.to_string()))?;
     write_atomic(folder.join("kernels.json"), &kernels)?;
@@ -282,11 +294,11 @@ impl Run<'_> {
     fn epoch(&mut self) -> Result<()> {
         let mut batches = self.loader.epoch(self.progress.epoch);
         batches.skip_to(self.progress.batch as usize)?;
-        let (began, mut waited) = (Instant::now(), Duration::ZERO);
+        self.clock.enter_steps();
         while self.progress.step < self.steps {
             let asked = Instant::now();
             let Some(batch) = batches.next() else { break };
-            waited += asked.elapsed();
+            self.clock.waited_for(asked.elapsed());
             let batch = batch?;
             let (n, of_x, of_y) = (batch.valid, batch.h * batch.w * batch.c, batch.h * batch.w);
             self.lr = self.rates.at(self.progress.step, &self.progress);
@@ -312,7 +324,7 @@ impl Run<'_> {
             }
         }
         self.look()?;
-        self.clock.stepped(began.elapsed(), waited);
+        self.clock.leave_steps();
         self.close_epoch()
     }
 
@@ -431,7 +443,14 @@ impl Run<'_> {
 
     fn evaluation(&self) -> Evaluation<'_> {
         let (dataset, shown, thorough) = (&*self.data.dataset, Shown::default(), false);
-        Evaluation { config: self.config, setup: &self.setup, dataset, shown, thorough }
+        Evaluation {
+            config: self.config,
+            setup: &self.setup,
+            dataset,
+            shown,
+            looks: Looks::default(),
+            thorough,
+        }
     }
 
     fn finish(mut self, context: &Arc<Context>) -> Result<Outcome> {
@@ -447,11 +466,12 @@ impl Run<'_> {
             best: self.progress.best,
             scores: evaluated.summary.clone(),
             seconds: self.clock.seconds(),
-            waited: self.clock.waited(),
+            waited: self.clock.share_waited(),
             hardware: self.clock.hardware.clone(),
         };
         let json = serde_json::to_vec_pretty(&outcome).map_err(|e| Error::Check(format!("scores: {e}")))?;
         write_atomic(folder.join("scores.json"), &json)?;
+        write_atomic(folder.join("scores.csv"), evaluated.csv().as_bytes())?;
         report::write(context, self.config, &self.setup, &outcome, evaluated)?;
         Ok(outcome)
     }

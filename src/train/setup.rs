@@ -292,14 +292,16 @@ fn augment(config: &Config) -> Option<Augment> {
         noise: a.noise,
         blur: a.blur,
         median: a.median,
+        flips: [a.flip_x, a.flip_y],
+        crop: a.crop,
     };
-    (a.changes() && a.probability > 0.0).then_some(all)
+    a.changes().then_some(all)
 }
 
 fn augmentation(a: &AugmentConfig) -> Option<Augmentation> {
     let bend = (a.elastic > 0.0).then_some(a.elastic_sigma as f32);
     let blur = (a.blur > 0.0).then_some(a.blur as f32);
-    (a.changes() && a.probability > 0.0).then_some(Augmentation { bend, blur, median: a.median })
+    a.changes().then_some(Augmentation { bend, blur, median: a.median })
 }
 
 fn loss(config: &Config) -> Result<LossSpec> {

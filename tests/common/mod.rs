@@ -53,9 +53,12 @@ pub fn succeed(folder: &Path, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// All files of a folder, hidden ones too.
+/// All files of a folder, hidden ones too, but for what only keeps other processes out.
 pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
     let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
-    entries.filter(|p| p.is_file()).map(|p| (name(&p), std::fs::read(&p).unwrap())).collect()
+    entries
+        .filter(|p| p.is_file() && !p.ends_with(".gyre.lock"))
+        .map(|p| (name(&p), std::fs::read(&p).unwrap()))
+        .collect()
 }

@@ -143,7 +143,8 @@ section! {
         /// How values are scaled: unit (0 to 1), zscore (mean 0, deviation 1, each picture by itself), or
         /// { mean = [..], std = [..] } by channel, on values of 0 to 1.
         normalise: Normalise = Normalise::Unit;
-        /// Whether training pictures are flipped at random, and square ones turned by quarters.
+        /// Whether training pictures are flipped at random, and square ones turned by quarters: pixels stay as they are. For
+        /// flips along one axis alone see augment.flip_x.
         flips: bool = true;
         /// Decoded pictures kept in memory, MiB; 0: none.
         cache_mb: usize = 1024;
@@ -156,8 +157,14 @@ section! {
     /// How training pictures and their masks are changed at random, on the device; what is 0 is left out. All changes
     /// of place are one look-up a pixel: pictures bilinear, masks nearest, mirrored at the borders.
     AugmentConfig = "augment" {
-        /// Chance of each of the changes below, for each picture.
+        /// Chance of each of the changes below but flips, for each picture.
         probability: f64 = 1.0;
+        /// Whether half of the pictures are mirrored left to right.
+        flip_x: bool = false;
+        /// Whether half of the pictures are mirrored top to bottom.
+        flip_y: bool = false;
+        /// Up to this share of height and width is cut off, at random sides, and the rest enlarged.
+        crop: f64 = 0.0;
         /// Turned by up to this, degrees.
         rotate: f64 = 0.0;
         /// Moved along each axis by up to this share of the size.
@@ -331,8 +338,9 @@ impl ModelConfig {
 
 impl AugmentConfig {
     /// The sizes of the changes, with their names.
-    pub(super) fn sizes(&self) -> [(&'static str, f64); 11] {
+    pub(super) fn sizes(&self) -> [(&'static str, f64); 12] {
         [
+            ("crop", self.crop),
             ("rotate", self.rotate),
             ("shift", self.shift),
             ("zoom", self.zoom),
@@ -349,7 +357,8 @@ impl AugmentConfig {
 
     /// Whether anything is changed.
     pub fn changes(&self) -> bool {
-        self.median || self.sizes().iter().any(|(_, size)| *size > 0.0)
+        let some = self.median || self.sizes().iter().any(|(_, size)| *size > 0.0);
+        self.flip_x || self.flip_y || (some && self.probability > 0.0)
     }
 }
 

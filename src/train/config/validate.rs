@@ -129,6 +129,7 @@ impl Config {
         for (name, size) in augment.sizes() {
             within(&format!("augment.{name}"), size, size >= 0.0, "0 or more")?;
         }
+        within("augment.crop", augment.crop, augment.crop <= 0.9, "at most 0.9")?;
         within("augment.skew", augment.skew, augment.skew <= 0.4, "at most 0.4")?;
         within("augment.shear", augment.shear, augment.shear <= 80.0, "at most 80 degrees")?;
         within("augment.blur", augment.blur, augment.blur <= 32.0, "at most 32 pixels")?;
