@@ -6,33 +6,9 @@ use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
+use super::claim::{Claim, MAX_PIXELS};
 use super::{headers, stack};
 use crate::{Error, Result};
-
-/// Pictures of more pixels than this are refused before they are decoded.
-pub const MAX_PIXELS: u64 = 1 << 28;
-
-/// Bytes of samples that a byte of a file can stand for: 1032 by deflate, some 1300 by LZW and by JPEG. A file that claims
-/// more is cut short, and its claim must not be given memory.
-const MAX_EXPANSION: u64 = 2048;
-
-/// What a file claims to hold.
-pub(super) struct Claim {
-    pub width: u32,
-    pub height: u32,
-    /// Bits a pixel, uncompressed.
-    pub bits: u64,
-    /// Whether it may be a fax, whose empty lines take a bit each.
-    pub fax: bool,
-}
-
-impl Claim {
-    /// Bytes that a file must have to hold that.
-    fn least_bytes(&self) -> u64 {
-        let (width, height) = (u64::from(self.width), u64::from(self.height));
-        if self.fax { height / 8 } else { width * height * self.bits / 8 / MAX_EXPANSION }
-    }
-}
 
 /// The samples of a file, HWC, without alpha.
 pub(crate) struct Raster {
@@ -65,7 +41,7 @@ pub fn dimensions(path: &Path) -> Result<(usize, usize)> {
         None => (path, claim(path)?),
     };
     let length = file.metadata().map_err(Error::io(file))?.len();
-    check_size(path, &claim, length)?;
+    claim.check(path, length)?;
     Ok((claim.width as usize, claim.height as usize))
 }
 
@@ -116,32 +92,6 @@ fn known_format<R: BufRead + Seek>(path: &Path, read: R) -> Result<(ImageReader<
     limits.max_alloc = Some(MAX_PIXELS * 16);
     reader.limits(limits);
     Ok((reader, format))
-}
-
-/// Bytes of samples that a file of `length` bytes can hold at most.
-pub(super) fn most_bytes(length: u64) -> u64 {
-    length.saturating_mul(MAX_EXPANSION)
-}
-
-fn check_size(path: &Path, claim: &Claim, length: u64) -> Result<()> {
-    let (width, height) = (u64::from(claim.width), u64::from(claim.height));
-    if width == 0 || height == 0 {
-        return Err(Error::data(
-            path,
-            format!("has no pixels ({width}x{height}); remove it or export it again"),
-        ));
-    }
-    if width * height > MAX_PIXELS {
-        let message =
-            format!("{width}x{height} pixels are more than {MAX_PIXELS}; cut it into smaller pictures");
-        return Err(Error::data(path, message));
-    }
-    if claim.least_bytes() > length {
-        let message =
-            format!("{length} bytes cannot hold {width}x{height} pixels: cut short; copy or export it again");
-        return Err(Error::data(path, message));
-    }
-    Ok(())
 }
 
 fn explain(path: &Path, error: &ImageError) -> Error {

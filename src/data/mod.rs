@@ -6,6 +6,7 @@
 
 mod batch;
 mod cache;
+mod claim;
 mod coding;
 mod csv_table;
 mod decode;
@@ -28,8 +29,9 @@ mod survey;
 mod testing;
 
 pub use batch::Batch;
+pub use claim::MAX_PIXELS;
 pub use coding::{MaskCoding, decide_coding};
-pub use decode::{MAX_PIXELS, dimensions};
+pub use decode::dimensions;
 pub(crate) use fit::starts;
 pub use fit::{Crop, Fit};
 pub use folder::{FolderDataset, FolderOptions, Item, list_pictures};

@@ -9,7 +9,7 @@ use image::{DynamicImage, ImageBuffer};
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::{ColorType, TiffError};
 
-use super::decode::{Claim, MAX_PIXELS, most_bytes};
+use super::claim::{Claim, MAX_PIXELS, most_bytes};
 use crate::{Error, Result};
 
 /// More pages than this are taken for a damaged file.
