@@ -55,7 +55,7 @@ pub struct Evaluated {
     pub confusion: Confusion,
     /// Of a binary model, where it was asked for, what other thresholds would do.
     pub thresholds: Option<Thresholds>,
-    /// The scores of each picture, with its name; of thorough evaluations alone.
+    /// The scores of each picture, with its name, but of those whose pixels the device counted.
     pub each: Vec<(String, Scores)>,
     /// Pictures to be shown: the first, then the worst.
     pub pictures: Vec<PictureRow>,
@@ -107,17 +107,19 @@ impl Evaluation<'_> {
                     SurfaceDistance::between(&of(&mask.data), &of(&sample.mask.data), mask.width, [1.0; 2])
                 }));
             }
-            each.push((sample.id.clone(), confusion.scores(self.empty())));
+            let scores = confusion.scores(self.empty());
+            let id = sample.id;
             pictures.hang(PictureRow {
-                id: sample.id,
+                id: id.clone(),
                 width: sample.picture.width,
                 height: sample.picture.height,
                 channels: sample.picture.channels,
                 picture: sample.picture.data,
                 truth: sample.mask.data,
                 prediction: mask.data,
-                dice: confusion.scores(self.empty()).macro_foreground.dice,
+                dice: scores.macro_foreground.dice,
             });
+            each.push((id, scores));
             confusions.push(confusion);
         }
         let mut confusion = Confusion::new(classes);
