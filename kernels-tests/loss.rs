@@ -1,7 +1,7 @@
 use gyre::{
     graph::{Array, Operator, Shape},
     loss::{
-        Bce, ClassReduction, CrossEntropy, Link, Overlap, Scope, SoftmaxFocal,
+        Bce, ClassReduction, CrossEntropy, Link, Overlap, Scope, Sides, SoftmaxFocal,
         samples::{sample, samples, weighted_cross_entropy},
     },
     ops::check::Sample,
@@ -28,6 +28,11 @@ fn overlaps() -> Vec<(&'static str, Overlap)> {
         ("focal", focal),
         ("focal image", Overlap { scope: Scope::Image, ..Overlap::focal_tversky(0.8, 0.3, 1.7, 2.0) }),
         ("focal, sum", Overlap { class_reduction: ClassReduction::Sum, ..focal }),
+        ("focal, both sides", Overlap { sides: Sides::Both, ..focal }),
+        (
+            "tversky image, sum, both sides",
+            Overlap { sides: Sides::Both, class_reduction: ClassReduction::Sum, ..image },
+        ),
     ]
 }
 
@@ -132,6 +137,19 @@ fn outputs(op: impl Operator, logits: &Array, target: &Array) -> Vec<Vec<f32>> {
     }
     session.run();
     made.iter().map(|var| session.read(*var).unwrap()).collect()
+}
+
+#[test]
+fn both_sides_are_the_class_and_its_complement() {
+    let s = sample("", Overlap::dice(1.0), Shape::new(2, 7, 9, 1));
+    let (logits, target) = (&s.inputs[0], &s.inputs[1]);
+    let inside =
+        Overlap { class_reduction: ClassReduction::Sum, ..Overlap::focal_tversky(0.2, 0.8, 0.6, 1.0) };
+    let both = value(Overlap { sides: Sides::Both, ..inside }, logits, target);
+    let outside = value(inside, &logits.map(|v| -v), &target.map(|v| 1.0 - v));
+    assert!((both - value(inside, logits, target) - outside).abs() < 1e-6);
+    let mean = Overlap { class_reduction: ClassReduction::Mean, sides: Sides::Both, ..inside };
+    assert!((both - 2.0 * value(mean, logits, target)).abs() < 1e-6);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-// Overlap losses, first stage: soft true positives, false positives, false negatives and (`both_sides`) true
+// Overlap losses, first stage: soft true positives, false positives, false negatives and (`neither`) true
 // negatives of each group of pixels (a picture, or the batch), class and share.
 //
 // A workgroup has one group, vec4 of classes and share, and walks every `shares`-th block of 64 pixels.
@@ -41,7 +41,7 @@ fn main(
     var hits = vec4<f32>(0.0);
     var extra = vec4<f32>(0.0);
     var missing = vec4<f32>(0.0);
-    @if(both_sides) var neither = vec4<f32>(0.0);
+    @if(neither) var neither = vec4<f32>(0.0);
     for (var pixel = i / p.c4 % p.shares * 64u + lane; pixel < p.pixels; pixel += p.shares * 64u) {
         let at = (first + pixel) * p.c4;
         let g = truth[at + c];
@@ -50,17 +50,17 @@ fn main(
         hits += chance.yes * g;
         extra += chance.yes * (1.0 - g);
         missing += chance.no * g;
-        @if(both_sides) { neither += chance.no * (1.0 - g); }
+        @if(neither) { neither += chance.no * (1.0 - g); }
     }
     hits = tree_sum(hits, lane);
     extra = tree_sum(extra, lane);
     missing = tree_sum(missing, lane);
-    @if(both_sides) { neither = tree_sum(neither, lane); }
+    @if(neither) { neither = tree_sum(neither, lane); }
     if lane == 0u {
         let to = i / p.c4 * SUMS * p.c4 + c;
         partial[to] = hits;
         partial[to + p.c4] = extra;
         partial[to + 2u * p.c4] = missing;
-        @if(both_sides) { partial[to + 3u * p.c4] = neither; }
+        @if(neither) { partial[to + 3u * p.c4] = neither; }
     }
 }

@@ -9,7 +9,7 @@ mod spec;
 
 pub use bce::Bce;
 pub use cross_entropy::CrossEntropy;
-pub use overlap::{ClassReduction, Focus, Link, Overlap, Scope};
+pub use overlap::{ClassReduction, Focus, Link, Overlap, Scope, Sides};
 pub use softmax_focal::SoftmaxFocal;
 pub use spec::{Loss, LossOptions, LossSpec, spec_from_attrs};
 

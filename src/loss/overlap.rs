@@ -38,6 +38,19 @@ pub enum ClassReduction {
     Sum,
 }
 
+/// Which pixels a class is judged by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sides {
+    /// Its own.
+    #[default]
+    Inside,
+    /// Its own, and all others as a class beside it: what the sum over the classes is where one probability stands for
+    /// two classes.
+    Both,
+    /// Both, in the two fractions of two-class Dice.
+    TwoClassDice,
+}
+
 /// Exponent of a focal loss.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Focus {
@@ -54,9 +67,12 @@ pub struct Focus {
 /// Salehi et al. 2017 and Abraham and Khan 2019), with the smoothing term of their public code. Dice is
 /// `alpha = beta = 1/2` with half its smoothing: `1 - (2TP + s') / (sum p + sum g + s')`.
 ///
-/// Where `both_sides` is set, each class is Dice of its pixels and of all others (equation 9 of the same paper,
-/// from Sudre et al. 2017): `1 - (TP + s) / (2TP + FP + FN + s) - (TN + s) / (2TN + FP + FN + s)`, which ends near
-/// 0 as each fraction ends near 1/2; alpha and beta are then not used.
+/// Of [`Sides::Both`] what is outside a class is one more, in which FP and FN change places: the sum over classes
+/// that the paper writes before equation 12 for a network of one probability, nucleus or not.
+///
+/// [`Sides::TwoClassDice`] is equation 9 of the same paper (from Sudre et al. 2017):
+/// `1 - (TP + s) / (2TP + FP + FN + s) - (TN + s) / (2TN + FP + FN + s)`, which ends near 0 as each fraction ends
+/// near 1/2; alpha and beta are then not used.
 ///
 /// Inputs: logits `[N,H,W,C]`, target of that shape, 0 to 1 (one-hot over the channels for softmax).
 /// Outputs: the loss (a scalar), and its gradient by the logits.
@@ -68,8 +84,8 @@ pub struct Overlap {
     pub beta: f32,
     /// Added above and below the fraction line, pixels.
     pub smooth: f32,
-    /// Counts what is rightly left out, too.
-    pub both_sides: bool,
+    /// Which pixels count.
+    pub sides: Sides,
     /// Power of the loss of a class.
     pub focus: Option<Focus>,
     /// What is summed over.
@@ -89,7 +105,7 @@ impl Overlap {
             alpha,
             beta,
             smooth,
-            both_sides: false,
+            sides: Sides::Inside,
             focus: None,
             scope: Scope::Batch,
             link: Link::Sigmoid,
@@ -105,7 +121,7 @@ impl Overlap {
 
     /// Two-class Dice loss with `eps` above and below both fraction lines; the rest as [`Self::tversky`].
     pub const fn two_class_dice(eps: f32) -> Self {
-        Self { both_sides: true, ..Self::tversky(0.0, 0.0, eps) }
+        Self { sides: Sides::TwoClassDice, ..Self::tversky(0.0, 0.0, eps) }
     }
 
     /// Focal Tversky loss, `max(1 - T, 1e-7)^gamma`; the rest as [`Self::tversky`].
@@ -127,6 +143,7 @@ impl Overlap {
     /// Factor of the loss of one group and class.
     fn weight(&self, x: Shape) -> f64 {
         let classes = match self.class_reduction {
+            ClassReduction::Mean if self.sides == Sides::Both => 2 * (x.c - self.first_class()),
             ClassReduction::Mean => x.c - self.first_class(),
             ClassReduction::Sum => 1,
         };
@@ -149,7 +166,7 @@ impl Overlap {
 
     /// Value of a class and its derivatives by a probability where the target is 1 and where it is 0.
     fn class_twin(&self, [hits, extra, missing, neither]: [f64; 4]) -> [f64; 3] {
-        if self.both_sides {
+        if self.sides == Sides::TwoClassDice {
             let (eps, wrong) = (f64::from(self.smooth), extra + missing);
             let [yes, no] = [hits, neither].map(|right| (2.0 * right + wrong + eps).max(1e-30));
             let value = 0.5 * (wrong - eps) * (1.0 / yes + 1.0 / no);
@@ -157,6 +174,17 @@ impl Overlap {
             let by_extra = (hits + eps) / (yes * yes) + (neither + wrong) / (no * no);
             return [value, by_hit, by_extra];
         }
+        let inside = self.tversky_twin(hits, extra, missing);
+        if self.sides == Sides::Inside {
+            return inside;
+        }
+        // Of what is outside, p and g are one less what they are, and where g was 1 it is 0.
+        let outside = self.tversky_twin(neither, missing, extra);
+        [inside[0] + outside[0], inside[1] - outside[2], inside[2] - outside[1]]
+    }
+
+    /// As [`Self::class_twin`] by the class's own pixels alone.
+    fn tversky_twin(&self, hits: f64, extra: f64, missing: f64) -> [f64; 3] {
         let (alpha, beta, smooth) = (f64::from(self.alpha), f64::from(self.beta), f64::from(self.smooth));
         let whole = (hits + alpha * extra + beta * missing + smooth).max(1e-30);
         let right = hits + smooth;
@@ -200,7 +228,8 @@ impl Operator for Overlap {
         let softmax = self.link == Link::Softmax;
         let (logits, target) = (Access::Read(l.input(0)), Access::Read(l.input(1)));
 
-        let sums = if self.both_sides { 4 } else { 3 };
+        let all = self.sides != Sides::Inside;
+        let sums = if all { 4 } else { 3 };
         let partial = l.scratch("partial", Shape::new(groups, shares, sums, x.c));
         let params = vec![
             ("groups", groups.into()),
@@ -211,7 +240,7 @@ impl Operator for Overlap {
         ];
         let variant = Variant::new("loss/overlap_sums")
             .feature("softmax", softmax)
-            .feature("both_sides", self.both_sides)
+            .feature("neither", all)
             .constant("SUMS", sums as u32);
         let buffers = vec![Access::Write(partial), logits, target];
         l.dispatch(variant, params, buffers, 64 * groups * shares * x.c4());
@@ -233,7 +262,8 @@ impl Operator for Overlap {
         ];
         let variant = Variant::new("loss/overlap_fold")
             .feature("focal", self.focus.is_some())
-            .feature("both_sides", self.both_sides)
+            .feature("neither", all)
+            .feature("two_class_dice", self.sides == Sides::TwoClassDice)
             .constant("SUMS", sums as u32);
         let buffers = vec![Access::Write(l.output(0)), Access::Write(slopes), Access::Read(partial)];
         l.dispatch(variant, params, buffers, 64);

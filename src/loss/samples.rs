@@ -1,6 +1,6 @@
 //! Samples of every loss, for `gyre doctor`.
 
-use super::{Bce, ClassReduction, CrossEntropy, Link, Overlap, Scope, SoftmaxFocal};
+use super::{Bce, ClassReduction, CrossEntropy, Link, Overlap, Scope, Sides, SoftmaxFocal};
 use crate::{
     graph::{Operator, Shape},
     ops::check::Sample,
@@ -15,6 +15,7 @@ pub fn samples() -> Vec<Sample> {
         ..Overlap::tversky(0.2, 0.8, 0.1)
     };
     let softmax = Overlap { link: Link::Softmax, include_background: false, ..Overlap::dice(1.0) };
+    let both = Overlap { sides: Sides::Both, ..Overlap::focal_tversky(0.3, 0.7, 0.75, 1.0) };
     vec![
         sample("cross-entropy of sigmoids", Bce::PLAIN, shape),
         sample("weighted", Bce::weighted(0.7), Shape::new(1, 1, 1, 1)),
@@ -27,6 +28,7 @@ pub fn samples() -> Vec<Sample> {
         sample("Tversky of each picture", image, shape),
         sample("Dice of a softmax", softmax, shape),
         sample("two-class Dice", Overlap::two_class_dice(1.0), shape),
+        sample("focal Tversky of both sides", both, shape),
         sample("focal Tversky", Overlap::focal_tversky(0.3, 0.7, 0.75, 1.0), Shape::new(1, 17, 3, 1)),
     ]
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Bce, ClassReduction, CrossEntropy, Focus, Link, Overlap, Scope, SoftmaxFocal};
+use super::{Bce, ClassReduction, CrossEntropy, Focus, Link, Overlap, Scope, Sides, SoftmaxFocal};
 use crate::{
     Error, Result,
     graph::{Graph, Shape, Var},
@@ -54,6 +54,8 @@ pub struct LossOptions {
     pub link: Link,
     /// Dice, Tversky: how the losses of the classes are joined.
     pub class_reduction: ClassReduction,
+    /// Dice, Tversky: whether what is outside a class is one more.
+    pub both_sides: bool,
     /// Dice, Tversky: whether channel 0 counts.
     pub include_background: bool,
     /// Cross-entropy of a softmax: a weight for each class, or none.
@@ -71,6 +73,7 @@ impl Default for LossOptions {
             scope: Scope::Batch,
             link: Link::Sigmoid,
             class_reduction: ClassReduction::Mean,
+            both_sides: false,
             include_background: true,
             class_weights: Vec::new(),
         }
@@ -80,7 +83,11 @@ impl Default for LossOptions {
 impl LossOptions {
     fn overlap(&self, overlap: Overlap) -> LossSpec {
         let Self { scope, link, class_reduction, include_background, .. } = *self;
-        Loss::Overlap(Overlap { scope, link, class_reduction, include_background, ..overlap }).into()
+        let sides = match overlap.sides {
+            Sides::Inside if self.both_sides => Sides::Both,
+            other => other,
+        };
+        Loss::Overlap(Overlap { scope, link, class_reduction, sides, include_background, ..overlap }).into()
     }
 
     fn focal(&self, one_vs_all: bool) -> LossSpec {
@@ -98,6 +105,9 @@ impl LossOptions {
         let share = |v: f32| finite(v, (0.0..=1.0).contains(&v));
         let not_negative = |v: f32| finite(v, v >= 0.0);
         let (fits, wants) = match name {
+            _ if self.both_sides && self.link == Link::Softmax => {
+                (false, "sigmoids for both_sides: of a softmax the background is a class as it is")
+            }
             "bce" | "weighted_bce" | "bce_dice" if self.link == Link::Softmax => {
                 (false, "sigmoids, not a softmax")
             }
@@ -297,6 +307,7 @@ pub fn spec_from_attrs(name: &str, attrs: &Value, class_weights: &[f32]) -> Opti
             Some("softmax") => Link::Softmax,
             Some(_) => return None,
         },
+        both_sides: attrs.get("both_sides").and_then(Value::as_bool).unwrap_or(false),
         class_reduction: match text("class_reduction") {
             None | Some("mean") => ClassReduction::Mean,
             Some("sum") => ClassReduction::Sum,
@@ -349,6 +360,8 @@ mod tests {
         );
         assert!(complaint("focal", LossOptions { alpha: 2.0, ..options.clone() }).contains("alpha"));
         assert!(complaint("bce", softmax.clone()).contains("sigmoid"));
+        let both = LossOptions { both_sides: true, ..softmax.clone() };
+        assert!(complaint("tversky", both).contains("both_sides"));
         assert!(complaint("cross_entropy", options.clone()).contains("softmax"));
         let weights = LossOptions { class_weights: vec![0.0, -1.0], ..softmax };
         assert!(complaint("cross_entropy", weights).contains("class weights"));
