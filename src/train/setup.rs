@@ -322,7 +322,7 @@ fn one_loss(l: &LossConfig, classes: usize) -> Result<LossSpec> {
         smooth: l.smooth as f32,
         scope: if l.scope == LossScope::Batch { Scope::Batch } else { Scope::Image },
         link: if softmax { Link::Softmax } else { Link::Sigmoid },
-        both_sides: l.both_sides,
+        both_sides: l.both_sides && !softmax,
         class_reduction: match l.class_reduction {
             config::ClassReduction::Mean => ClassReduction::Mean,
             config::ClassReduction::Sum => ClassReduction::Sum,
