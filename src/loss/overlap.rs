@@ -67,8 +67,8 @@ pub struct Focus {
 /// Salehi et al. 2017 and Abraham and Khan 2019), with the smoothing term of their public code. Dice is
 /// `alpha = beta = 1/2` with half its smoothing: `1 - (2TP + s') / (sum p + sum g + s')`.
 ///
-/// Of [`Sides::Both`] what is outside a class is one more, in which FP and FN change places: the sum over classes
-/// that the paper writes before equation 12 for a network of one probability, nucleus or not.
+/// Of [`Sides::Both`] what is outside a class is one more, in which FP and FN change places: the sum of `1 - T` that the
+/// paper minimises before equation 12, whose index it leaves out, taken over nucleus and not.
 ///
 /// [`Sides::TwoClassDice`] is equation 9 of the same paper (from Sudre et al. 2017):
 /// `1 - (TP + s) / (2TP + FP + FN + s) - (TN + s) / (2TN + FP + FN + s)`, which ends near 0 as each fraction ends

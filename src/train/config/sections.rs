@@ -217,8 +217,8 @@ section! {
         scope: LossScope = LossScope::Batch;
         /// How Dice and Tversky join the losses of several classes.
         class_reduction: ClassReduction = ClassReduction::Mean;
-        /// Whether Dice and Tversky of a single probability take the pixels outside for a class, too: the paper's sum over
-        /// classes, without which all pixels inside is a resting point where most of them are.
+        /// Whether Dice and Tversky of a single probability take the pixels outside for a class, too. Without, training can
+        /// rest where all pixels are inside, if most of them are.
         both_sides: bool = false;
         /// Whether class 0 of several counts in Dice and Tversky.
         background: bool = true;
