@@ -48,6 +48,13 @@ pub enum Layout {
         /// Inputs.
         input: usize,
     },
+    /// A matrix stored as it is, `[rows, columns]`.
+    Matrix {
+        /// Rows, one a pixel.
+        rows: usize,
+        /// Columns, one a channel.
+        cols: usize,
+    },
     /// A tensor stored as it is, `[N, C, H, W]` in files.
     Tensor(Shape),
 }
@@ -61,6 +68,7 @@ impl Layout {
             Self::ConvTranspose { input, out, kernel: [h, w] } => vec![*input, *out, *h, *w],
             Self::Grouped { out, per_group, kernel: [h, w] } => vec![*out, *per_group, *h, *w],
             Self::Linear { out, input } => vec![*out, *input],
+            Self::Matrix { rows, cols } => vec![*rows, *cols],
             Self::Tensor(s) => vec![s.n, s.c, s.h, s.w],
         }
     }
@@ -81,6 +89,7 @@ impl Layout {
             Self::ConvTranspose { input, out, kernel: [h, w] } => Shape::new(*h, *w, pad(*out), *input),
             Self::Grouped { out, per_group, kernel: [h, w] } => Shape::new(*h, *w, *per_group, *out),
             Self::Linear { out, input } => Shape::new(1, 1, *input, *out),
+            Self::Matrix { rows, cols } => Shape::new(1, 1, *rows, *cols),
             Self::Tensor(s) => *s,
         }
     }
@@ -102,7 +111,7 @@ impl Layout {
             all
         };
         match self {
-            Self::Vector(c) => (0..*c).collect(),
+            Self::Vector(_) | Self::Matrix { .. } => (0..self.count()).collect(),
             Self::Conv { sources, .. } => {
                 let mut rows = Vec::new();
                 let mut start = 0;
@@ -145,6 +154,8 @@ pub enum Init {
     Uniform(f32),
     /// Normal with this standard deviation.
     Normal(f32),
+    /// A square matrix with ones on its diagonal.
+    Identity,
 }
 
 impl Init {
@@ -155,6 +166,10 @@ impl Init {
         let mut unit = move || rng.random::<f64>();
         match self {
             Self::Constant(v) => vec![v; count],
+            Self::Identity => {
+                let side = count.isqrt();
+                (0..count).map(|i| if i % (side + 1) == 0 { 1.0 } else { 0.0 }).collect()
+            }
             Self::Uniform(bound) => {
                 (0..count).map(|_| ((2.0 * unit() - 1.0) * f64::from(bound)) as f32).collect()
             }

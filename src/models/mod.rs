@@ -1,7 +1,10 @@
 //! Networks, one file each (the four public U-Nets are one family and share a file).
 
+mod descent;
 mod rr_att_unet;
 mod unet;
+
+pub use descent::{Descent, EdgeFilter, Energy};
 
 use crate::{
     Error, Result,

@@ -15,6 +15,7 @@ mod conv2d;
 mod conv2d_weight_grad;
 mod conv_transpose2d;
 mod dropout;
+pub mod energy;
 mod linear;
 mod matmul;
 mod median;

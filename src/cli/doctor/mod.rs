@@ -1,6 +1,7 @@
 //! `gyre doctor`: is this adapter and its driver to be trusted?
 
 mod cases;
+mod energy;
 mod graphs;
 mod metrics;
 mod models;
@@ -179,6 +180,7 @@ fn judge(context: &Arc<Context>, file: &CaseFile, case: &Case) -> Verdict {
     let ran = match case.kind.as_str() {
         "op" => ops::run(context, file, case, &mut judge),
         "model" => models::run(context, file, case, &mut judge),
+        "energy" => energy::run(context, file, case, &mut judge),
         "loss" => training::loss(context, file, case, &mut judge),
         "optim" => training::optim(context, file, case, &mut judge),
         "metric" => metrics::run(file, case, &mut judge),

@@ -1,0 +1,82 @@
+use gyre::{
+    graph::{Operator, Shape},
+    ops::{
+        check::Sample,
+        energy::{Rule, Som, Through},
+    },
+};
+
+pub const RULES: [Rule; 4] = [
+    Rule::Equilibrium { include_self: false },
+    Rule::Equilibrium { include_self: true },
+    Rule::Response { literal: false },
+    Rule::Response { literal: true },
+];
+
+fn sample(op: Som, v: Shape, soft: bool) -> Sample {
+    let mut shapes = vec![v, v.with_c(4)];
+    shapes.extend((op.anchor > 0.0).then_some(v));
+    // Responses of large beliefs differ by far, and the shares are then steps.
+    let mut sample = Sample::new(format!("{op:?} {v} {soft}"), op, &shapes).with(0, |v| 0.3 * v);
+    sample.inputs[1] = if soft { super::soft_mask(v) } else { super::mask(v) };
+    if soft { sample } else { sample.constants(&[1]) }
+}
+
+#[test]
+fn steps_and_gradients() {
+    for rule in RULES {
+        for v in super::maps() {
+            for steps in [1, 2, 5] {
+                crate::forward([sample(Som::new(rule, 0.4, steps), v, false)]);
+            }
+            crate::both([sample(Som::new(rule, 0.4, 2), v, false)]);
+        }
+    }
+}
+
+#[test]
+fn soft_edges_have_gradients() {
+    for rule in RULES {
+        for v in super::maps() {
+            crate::both([sample(Som::new(rule, 0.4, 2), v, true)]);
+        }
+    }
+}
+
+#[test]
+fn anchored_steps() {
+    for rule in RULES {
+        let op = Som { anchor: 0.2, ..Som::new(rule, 0.4, 2) };
+        crate::both([sample(op, Shape::new(2, 5, 7, 3), true)]);
+    }
+}
+
+/// The gradient by the last steps alone is that of a descent which is as long as they.
+#[test]
+fn a_truncated_gradient_sees_the_last_steps() {
+    let v = Shape::new(2, 5, 4, 3);
+    let op = Som { through: Through::Last(3), ..Som::new(RULES[2], 0.3, 3) };
+    crate::both([sample(op, v, false)]);
+}
+
+#[test]
+fn energies_are_told_on_the_way() {
+    for rule in RULES {
+        for v in super::maps() {
+            let op = Som { traced: true, ..Som::new(rule, 0.5, 4) };
+            crate::forward([sample(op, v, false).forward_only()]);
+        }
+    }
+}
+
+#[test]
+fn bad_settings_are_refused() {
+    let v = Shape::new(1, 4, 4, 3);
+    let inputs = [v, v.with_c(4)];
+    assert!(Som::new(RULES[0], 0.1, 0).shapes(&inputs).is_err());
+    assert!(Som::new(RULES[0], f32::NAN, 1).shapes(&inputs).is_err());
+    assert!(Som::new(RULES[0], 0.1, 1).shapes(&[v, v]).is_err());
+    let implicit = Som { through: Through::Implicit(10), ..Som::new(RULES[0], 0.1, 1) };
+    let said = implicit.shapes(&inputs).unwrap_err().to_string();
+    assert!(said.contains("anchor"), "{said}");
+}
