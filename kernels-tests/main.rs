@@ -22,6 +22,7 @@ mod conv2d;
 mod conv2d_weight_grad;
 mod conv_transpose2d;
 mod dropout;
+mod energy;
 mod linear;
 mod loss;
 mod matmul;
