@@ -1,1 +1,2 @@
 mod patches;
+mod relax;

@@ -1,6 +1,8 @@
 //! What the energy descents are made of beside the common operators.
 
 mod patches;
+mod relax;
 pub(super) mod samples;
 
 pub use patches::Patches;
+pub use relax::Relax;

@@ -1,13 +1,15 @@
 //! A few awkward samples of every operator here, as `ops::samples` has of the others.
 
-use super::Patches;
+use super::{Patches, Relax};
 use crate::{graph::Shape, ops::check::Sample};
 
 /// In the order of their names.
 pub fn samples() -> Vec<Sample> {
-    [patches()].concat()
+    [patches(), relax()].concat()
 }
 
+/// Three pictures of odd size with 13 channels: nothing divides anything.
+const ODD: Shape = Shape::new(3, 5, 7, 13);
 /// One number.
 const TINY: Shape = Shape::SCALAR;
 
@@ -15,4 +17,9 @@ fn patches() -> Vec<Sample> {
     let of = |op: Patches, x: Shape| Sample::new(format!("{op:?} {x}"), op, &[x]);
     let x = Shape::new(3, 6, 9, 13);
     vec![of(Patches::cut(3), x), of(Patches::join(3), Shape::new(3, 2, 3, 117)), of(Patches::cut(1), TINY)]
+}
+
+fn relax() -> Vec<Sample> {
+    let of = |shapes: &[Shape]| Sample::new(format!("{shapes:?}"), Relax { rate: 0.3 }, shapes);
+    vec![of(&[ODD; 2]), of(&[ODD; 3]), of(&[TINY; 2])]
 }
