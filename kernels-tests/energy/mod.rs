@@ -1,2 +1,3 @@
+mod entmax;
 mod patches;
 mod relax;

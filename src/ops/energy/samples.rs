@@ -1,17 +1,24 @@
 //! A few awkward samples of every operator here, as `ops::samples` has of the others.
 
-use super::{Patches, Relax};
+use super::{Entmax, EntmaxKind, Patches, Relax};
 use crate::{graph::Shape, ops::check::Sample};
 
 /// In the order of their names.
 pub fn samples() -> Vec<Sample> {
-    [patches(), relax()].concat()
+    [entmax(), patches(), relax()].concat()
 }
 
 /// Three pictures of odd size with 13 channels: nothing divides anything.
 const ODD: Shape = Shape::new(3, 5, 7, 13);
 /// One number.
 const TINY: Shape = Shape::SCALAR;
+
+fn entmax() -> Vec<Sample> {
+    let of = |kind: EntmaxKind, x: Shape| Sample::new(format!("{kind:?} {x}"), Entmax::new(kind), &[x]);
+    let kinds = [EntmaxKind::Sparsemax, EntmaxKind::Entmax15];
+    let wide = Shape::new(2, 1, 2, 270);
+    kinds.into_iter().flat_map(|kind| [of(kind, ODD), of(kind, wide)]).chain([of(kinds[0], TINY)]).collect()
+}
 
 fn patches() -> Vec<Sample> {
     let of = |op: Patches, x: Shape| Sample::new(format!("{op:?} {x}"), op, &[x]);
