@@ -1,3 +1,4 @@
 mod entmax;
 mod patches;
 mod relax;
+mod unit_norm;

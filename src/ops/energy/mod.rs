@@ -4,7 +4,9 @@ mod entmax;
 mod patches;
 mod relax;
 pub(super) mod samples;
+mod unit_norm;
 
 pub use entmax::{Entmax, EntmaxKind};
 pub use patches::Patches;
 pub use relax::Relax;
+pub use unit_norm::UnitNorm;

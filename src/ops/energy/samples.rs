@@ -1,11 +1,11 @@
 //! A few awkward samples of every operator here, as `ops::samples` has of the others.
 
-use super::{Entmax, EntmaxKind, Patches, Relax};
+use super::{Entmax, EntmaxKind, Patches, Relax, UnitNorm};
 use crate::{graph::Shape, ops::check::Sample};
 
 /// In the order of their names.
 pub fn samples() -> Vec<Sample> {
-    [entmax(), patches(), relax()].concat()
+    [entmax(), patches(), relax(), unit_norm()].concat()
 }
 
 /// Three pictures of odd size with 13 channels: nothing divides anything.
@@ -29,4 +29,9 @@ fn patches() -> Vec<Sample> {
 fn relax() -> Vec<Sample> {
     let of = |shapes: &[Shape]| Sample::new(format!("{shapes:?}"), Relax { rate: 0.3 }, shapes);
     vec![of(&[ODD; 2]), of(&[ODD; 3]), of(&[TINY; 2])]
+}
+
+fn unit_norm() -> Vec<Sample> {
+    let of = |eps: f32, x: Shape| Sample::new(format!("{eps} {x}"), UnitNorm::new(eps), &[x]);
+    vec![of(1e-6, ODD), of(0.5, ODD.with_c(1)), of(2.0, Shape::new(2, 1, 3, 6))]
 }
