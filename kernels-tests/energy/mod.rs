@@ -1,4 +1,5 @@
 mod entmax;
+mod frangi;
 mod patches;
 mod relax;
 mod unit_norm;

@@ -1,11 +1,11 @@
 //! A few awkward samples of every operator here, as `ops::samples` has of the others.
 
-use super::{Entmax, EntmaxKind, Patches, Relax, UnitNorm};
+use super::{Entmax, EntmaxKind, Frangi, Patches, Relax, UnitNorm};
 use crate::{graph::Shape, ops::check::Sample};
 
 /// In the order of their names.
 pub fn samples() -> Vec<Sample> {
-    [entmax(), patches(), relax(), unit_norm()].concat()
+    [entmax(), frangi(), patches(), relax(), unit_norm()].concat()
 }
 
 /// Three pictures of odd size with 13 channels: nothing divides anything.
@@ -18,6 +18,11 @@ fn entmax() -> Vec<Sample> {
     let kinds = [EntmaxKind::Sparsemax, EntmaxKind::Entmax15];
     let wide = Shape::new(2, 1, 2, 270);
     kinds.into_iter().flat_map(|kind| [of(kind, ODD), of(kind, wide)]).chain([of(kinds[0], TINY)]).collect()
+}
+
+fn frangi() -> Vec<Sample> {
+    let of = |x: Shape| Sample::new(x.to_string(), Frangi, &[x]).forward_only();
+    vec![of(Shape::new(3, 5, 7, 3)), of(Shape::new(2, 40, 33, 1)), of(TINY)]
 }
 
 fn patches() -> Vec<Sample> {
