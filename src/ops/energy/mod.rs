@@ -2,6 +2,7 @@
 
 mod entmax;
 mod frangi;
+mod kohonen;
 mod patches;
 mod relax;
 pub(super) mod samples;
@@ -9,6 +10,7 @@ mod unit_norm;
 
 pub use entmax::{Entmax, EntmaxKind};
 pub use frangi::Frangi;
+pub use kohonen::Kohonen;
 pub use patches::Patches;
 pub use relax::Relax;
 pub use unit_norm::UnitNorm;

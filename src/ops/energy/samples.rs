@@ -1,11 +1,11 @@
 //! A few awkward samples of every operator here, as `ops::samples` has of the others.
 
-use super::{Entmax, EntmaxKind, Frangi, Patches, Relax, UnitNorm};
+use super::{Entmax, EntmaxKind, Frangi, Kohonen, Patches, Relax, UnitNorm};
 use crate::{graph::Shape, ops::check::Sample};
 
 /// In the order of their names.
 pub fn samples() -> Vec<Sample> {
-    [entmax(), frangi(), patches(), relax(), unit_norm()].concat()
+    [entmax(), frangi(), kohonen(), patches(), relax(), unit_norm()].concat()
 }
 
 /// Three pictures of odd size with 13 channels: nothing divides anything.
@@ -23,6 +23,14 @@ fn entmax() -> Vec<Sample> {
 fn frangi() -> Vec<Sample> {
     let of = |x: Shape| Sample::new(x.to_string(), Frangi, &[x]).forward_only();
     vec![of(Shape::new(3, 5, 7, 3)), of(Shape::new(2, 40, 33, 1)), of(TINY)]
+}
+
+fn kohonen() -> Vec<Sample> {
+    let of = |map: Shape, count: usize| {
+        let label = format!("{map}, {count} samples");
+        Sample::new(label, Kohonen { rate: 0.3 }, &[map, Shape::new(1, 1, count, map.c)]).forward_only()
+    };
+    vec![of(Shape::new(1, 5, 7, 13), 17), of(Shape::new(1, 9, 11, 3), 40), of(TINY, 3)]
 }
 
 fn patches() -> Vec<Sample> {
