@@ -3,4 +3,5 @@ mod frangi;
 mod kohonen;
 mod patches;
 mod relax;
+mod settle;
 mod unit_norm;

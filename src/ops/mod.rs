@@ -44,7 +44,7 @@ pub use conv_transpose2d::ConvTranspose2d;
 pub use conv2d::{Conv2d, FixedNorm, Geometry};
 pub use conv2d_weight_grad::Conv2dWeightGrad;
 pub use dropout::Dropout;
-pub use energy::{Entmax, EntmaxKind, Frangi, Kohonen, Patches, Relax, UnitNorm};
+pub use energy::{Entmax, EntmaxKind, Frangi, Kohonen, Patches, Relax, Settle, UnitNorm};
 pub use linear::Linear;
 pub use matmul::MatMul;
 pub use median::Median;

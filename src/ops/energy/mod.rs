@@ -6,6 +6,7 @@ mod kohonen;
 mod patches;
 mod relax;
 pub(super) mod samples;
+mod settle;
 mod unit_norm;
 
 pub use entmax::{Entmax, EntmaxKind};
@@ -13,4 +14,5 @@ pub use frangi::Frangi;
 pub use kohonen::Kohonen;
 pub use patches::Patches;
 pub use relax::Relax;
+pub use settle::Settle;
 pub use unit_norm::UnitNorm;

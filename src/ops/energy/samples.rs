@@ -1,11 +1,11 @@
 //! A few awkward samples of every operator here, as `ops::samples` has of the others.
 
-use super::{Entmax, EntmaxKind, Frangi, Kohonen, Patches, Relax, UnitNorm};
+use super::{Entmax, EntmaxKind, Frangi, Kohonen, Patches, Relax, Settle, UnitNorm};
 use crate::{graph::Shape, ops::check::Sample};
 
 /// In the order of their names.
 pub fn samples() -> Vec<Sample> {
-    [entmax(), frangi(), kohonen(), patches(), relax(), unit_norm()].concat()
+    [entmax(), frangi(), kohonen(), patches(), relax(), settle(), unit_norm()].concat()
 }
 
 /// Three pictures of odd size with 13 channels: nothing divides anything.
@@ -42,6 +42,15 @@ fn patches() -> Vec<Sample> {
 fn relax() -> Vec<Sample> {
     let of = |shapes: &[Shape]| Sample::new(format!("{shapes:?}"), Relax { rate: 0.3 }, shapes);
     vec![of(&[ODD; 2]), of(&[ODD; 3]), of(&[TINY; 2])]
+}
+
+fn settle() -> Vec<Sample> {
+    let of = |x: Shape| {
+        let each = Shape::new(x.n, 1, 1, 1);
+        let sample = Sample::new(x.to_string(), Settle { tolerance: 0.5 }, &[x, x, each, each, each]);
+        sample.with(4, |v| if v > -1.0 { 1.0 } else { 0.0 }).constants(&[2, 3, 4]).forward_only()
+    };
+    vec![of(ODD), of(TINY), of(Shape::new(70, 1, 1, 2))]
 }
 
 fn unit_norm() -> Vec<Sample> {
