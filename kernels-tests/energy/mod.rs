@@ -3,11 +3,16 @@
 mod crf;
 mod crf_kernel;
 mod edge_mask;
+mod entmax;
+mod frangi;
 mod hopfield;
+mod kohonen;
 mod laplacian;
 mod neighbour_dots;
 mod neighbours;
+mod patches;
 mod response;
+mod settle;
 mod som;
 mod som_energy;
 mod som_grad;

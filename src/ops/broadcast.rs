@@ -7,7 +7,7 @@ use super::{
 use crate::{
     Error, Result,
     gpu::Variant,
-    graph::{Access, Array, Backward, Lowering, Operator, Shape},
+    graph::{Access, Array, Backward, Lowering, Operator, Shape, Var},
 };
 
 /// `y = scale * x`, repeated to shape `to`; input x of that shape or one of (N,1,1,C), (N,H,W,1),
@@ -18,6 +18,22 @@ pub struct Broadcast {
     pub to: Shape,
     /// Factor.
     pub scale: f32,
+}
+
+impl Broadcast {
+    /// Adds the dispatch that makes y of x, a tensor of shape `from`.
+    pub(super) fn dispatch(&self, l: &mut Lowering<'_>, x: Var, from: Shape, y: Var) {
+        let to = self.to;
+        let variant = Variant::new("broadcast").feature(form(to, from), true);
+        let params = vec![
+            ("size", to.vec4s().into()),
+            ("c4", to.c4().into()),
+            ("channels", to.c.into()),
+            ("picture", (to.h * to.w * to.c4()).into()),
+            ("scale", self.scale.into()),
+        ];
+        l.dispatch(variant, params, vec![Access::Write(y), Access::Read(x)], to.vec4s());
+    }
 }
 
 impl Operator for Broadcast {
@@ -45,16 +61,8 @@ impl Operator for Broadcast {
     }
 
     fn lower(&self, l: &mut Lowering<'_>) -> Result<()> {
-        let (x, y) = (l.input_shape(0), l.output_shape(0));
-        let variant = Variant::new("broadcast").feature(form(y, x), true);
-        let params = vec![
-            ("size", y.vec4s().into()),
-            ("c4", y.c4().into()),
-            ("channels", y.c.into()),
-            ("picture", (y.h * y.w * y.c4()).into()),
-            ("scale", self.scale.into()),
-        ];
-        l.dispatch(variant, params, vec![Access::Write(l.output(0)), Access::Read(l.input(0))], y.vec4s());
+        let (x, y) = (l.input(0), l.output(0));
+        self.dispatch(l, x, l.input_shape(0), y);
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use super::{
     Act, Activation, BatchNorm, BatchNormApply, BatchNormGrad, Binary, BinaryKind, Blur, Broadcast, Concat,
     ConfusionCounts, Conv2d, Conv2dWeightGrad, ConvTranspose2d, Dropout, FixedNorm, Geometry, Join, Keep,
     Linear, MatMul, Median, Noise, Pool, PoolGrad, Reduce, Resize, ResizeGrad, Slice, Softmax, WORDS, Warp,
-    check::Sample,
+    check::Sample, energy,
 };
 use crate::graph::{Array, Operator, Shape};
 
@@ -25,6 +25,7 @@ pub fn samples() -> Vec<Sample> {
         conv2d_weight_grad(),
         conv_transpose2ds(),
         dropout(),
+        energy::samples::samples(),
         linear(),
         matmul(),
         median(),
