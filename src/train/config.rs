@@ -16,8 +16,9 @@ use serde::Serialize;
 pub use losses::Losses;
 pub use sections::{AugmentConfig, DataConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig};
 pub use values::{
-    ClassReduction, DataKind, EmptyMasks, Fit, GateAct, Init, LossName, LossScope, MaskCoding, ModelName,
-    Normalise, OptimName, Partial, Precision, Schedule, Size,
+    ClassReduction, ClassWeighting, DataKind, EmptyMasks, EncoderName, Fit, GateAct, Init, LossName,
+    LossScope, MaskCoding, ModelName, Normalise, OptimName, Padding, Partial, PenaltyForm, Precision,
+    Schedule, Size,
 };
 
 use crate::{Error, Result};
@@ -196,6 +197,14 @@ mod tests {
         }
         let gate = Config::from_toml("model.name = \"rrattunet\"\nmodel.gate_bn = true", &[]).unwrap().model;
         assert_eq!((gate.gate_act, gate.gate_bn, gate.init), (GateAct::Tanh, true, Init::He));
+        let of = |keys: &str| {
+            Config::from_toml(&format!("model.name = \"efficientunetpp\"\n{keys}"), &[]).unwrap()
+        };
+        let lite = of("model.encoder = \"lite0\"");
+        assert_eq!(lite.model.encoder_bn_eps, 1e-3);
+        assert_eq!(Config::from_toml(&lite.to_toml().unwrap(), &[]).unwrap(), lite);
+        let eps = of("model.encoder = \"lite0\"\nmodel.encoder_bn_eps = 1e-5").model.encoder_bn_eps;
+        assert_eq!((of("").model.encoder_bn_eps, eps), (1e-5, 1e-5));
         assert_eq!(Config::default().model, ModelConfig::of(ModelName::R2AttUNet));
     }
 }
