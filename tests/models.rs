@@ -93,7 +93,7 @@ fn an_encoder_is_named_as_in_public_checkpoints() {
         ("encoder.blocks.5.3.se.conv_reduce.bias", &[48]),
         ("encoder.blocks.6.0.bn3.running_var", &[320]),
         ("decoder.blocks.x_0_0.conv1.block.6.cSE.1.weight", &[432, 432, 1, 1]),
-        ("decoder.blocks.x_1_3.conv2.block.8.running_mean", &[24]),
+        ("decoder.blocks.x_1_2.conv2.block.8.running_mean", &[24]),
     ];
     for (name, wanted) in known {
         assert_eq!(shape(name).as_deref(), Some(wanted), "{name}");
