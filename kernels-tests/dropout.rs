@@ -25,6 +25,24 @@ fn mask(op: Dropout, words: [u32; 4], shape: Shape) -> Vec<f64> {
 }
 
 #[test]
+fn pictures_are_kept_or_dropped_as_a_whole() {
+    let shape = Shape::new(400, 2, 3, 5);
+    for p in [0.0, 0.2f32, 0.7] {
+        let all = mask(Dropout::of_pictures(p, 2), [3, 1, 0, 0], shape);
+        let pictures: Vec<&[f64]> = all.chunks(30).collect();
+        assert!(pictures.iter().all(|picture| picture.iter().all(|v| *v == picture[0])));
+        let dropped = pictures.iter().filter(|picture| picture[0] == 0.0).count() as f64;
+        // Five standard deviations.
+        assert!((dropped / 400.0 - f64::from(p)).abs() <= 5.0 * 0.5 / 20.0, "{dropped} of 400 at {p}");
+        assert!(pictures.iter().all(|v| v[0] == 0.0 || (v[0] - 1.0 / (1.0 - f64::from(p))).abs() < 1e-6));
+    }
+    for x in [Shape::new(9, 5, 7, 13), Shape::new(4, 1, 1, 1), Shape::new(2, 1, 3, 8)] {
+        let op = Dropout::of_pictures(0.5, 1);
+        crate::both([Sample::new(x.to_string(), op, &[x, WORDS]).constants(&[1])]);
+    }
+}
+
+#[test]
 fn raw_words_of_the_host() {
     let (shape, op, words) = (Shape::new(2, 3, 4, 6), Dropout::new(0.3, 7), [42, 1_000_000, 0, 1]);
     let mut graph = Graph::new();

@@ -1,7 +1,8 @@
 use gyre::{
     graph::{Array, Operator, Shape},
     loss::{
-        Bce, ClassReduction, CrossEntropy, Link, Overlap, Scope, Sides, SoftmaxFocal,
+        Bce, ClassReduction, ClassWeighting, CrossEntropy, GeneralisedDice, Link, Overlap, Penalty,
+        PenaltyForm, Scope, Sides, SoftmaxFocal,
         samples::{sample, samples, weighted_cross_entropy},
     },
     ops::check::Sample,
@@ -76,6 +77,136 @@ fn focal_losses_of_a_softmax() {
         crate::both(shapes().map(|shape| sample("mean", op, shape)));
         crate::forward(shapes().map(|shape| sample("large logits", op, shape).with(0, |v| 7.0 * v)));
         crate::forward([sample("many shares", op, Shape::new(2, 211, 157, 3))]);
+    }
+}
+
+fn generalised() -> Vec<(&'static str, GeneralisedDice)> {
+    let penalty = |k: f32, form: PenaltyForm| Some(Penalty { k, form });
+    let of = GeneralisedDice::new;
+    let batch = |op: GeneralisedDice| GeneralisedDice { scope: Scope::Batch, ..op };
+    vec![
+        ("image", of(ClassWeighting::InverseSquare)),
+        ("batch", batch(of(ClassWeighting::InverseSquare))),
+        ("alike", GeneralisedDice { smooth: 0.3, ..of(ClassWeighting::None) }),
+        ("eps", GeneralisedDice { smooth: 1e-4, ..of(ClassWeighting::InverseSquareEps(0.5)) }),
+        (
+            "printed",
+            GeneralisedDice {
+                penalty: penalty(0.75, PenaltyForm::Printed),
+                ..of(ClassWeighting::InverseSquare)
+            },
+        ),
+        (
+            "silva, batch",
+            batch(GeneralisedDice {
+                penalty: penalty(1.6, PenaltyForm::Silva),
+                ..of(ClassWeighting::InverseSquareEps(1e-2))
+            }),
+        ),
+    ]
+}
+
+#[test]
+fn generalised_dice() {
+    for (label, op) in generalised() {
+        let foreground = GeneralisedDice { include_background: false, ..op };
+        for shape in SHAPES.into_iter().filter(|s| s.c > 1) {
+            crate::both([sample(label, op, shape), sample(label, foreground, shape)]);
+        }
+        crate::forward([
+            sample(label, op, Shape::new(2, 181, 203, 3)),
+            sample(label, op, Shape::new(2, 12, 13, 6)).with(0, |v| 25.0 * v),
+        ]);
+        let alone = GeneralisedDice { link: Link::Sigmoid, ..op };
+        for shape in [Shape::new(3, 6, 5, 1), Shape::new(1, 1, 2, 1)] {
+            crate::both([sample(label, alone, shape)]);
+        }
+        crate::forward([sample(label, alone, Shape::new(2, 181, 203, 1))]);
+    }
+}
+
+/// A target of whole classes that lacks class 1 in its first picture, and logits.
+fn lacking() -> [Array; 2] {
+    let shape = Shape::new(2, 6, 5, 3);
+    let class = |n: usize, y: usize, x: usize| if n == 0 { 2 * usize::from(x > 3) } else { (x + y) % 3 };
+    let target = Array::from_fn(shape, |n, y, x, c| f64::from(class(n, y, x) == c));
+    [sample("", Bce::PLAIN, shape).inputs.swap_remove(0), target]
+}
+
+/// Sums of the target and of the product with probabilities, from the definition of equations 21 and 23.
+#[test]
+fn generalised_dice_is_the_papers() {
+    let [logits, target] = lacking();
+    let picture = |a: &Array, n: usize| a.data[n * 90..(n + 1) * 90].to_vec();
+    let mut want = 0.0;
+    for n in 0..2 {
+        let (v, g) = (picture(&logits, n), picture(&target, n));
+        let p: Vec<f64> = v
+            .chunks(3)
+            .flat_map(|v| {
+                let sum: f64 = v.iter().map(|v| v.exp()).sum();
+                v.iter().map(move |v| v.exp() / sum).collect::<Vec<_>>()
+            })
+            .collect();
+        let of = |class: usize, f: &dyn Fn(usize) -> f64| (class..90).step_by(3).map(f).sum::<f64>();
+        let pixels: Vec<f64> = (0..3).map(|c| of(c, &|i| g[i])).collect();
+        let weights: Vec<f64> = pixels.iter().map(|n| 1.0 / (n * n)).collect();
+        let largest = weights.iter().copied().filter(|w| w.is_finite()).fold(0.0, f64::max);
+        let weight = |c: usize| if weights[c].is_finite() { weights[c] } else { largest };
+        let above: f64 = (0..3).map(|c| weight(c) * of(c, &|i| g[i] * p[i])).sum();
+        let below: f64 = (0..3).map(|c| weight(c) * of(c, &|i| g[i] + p[i])).sum();
+        want += 0.5 * (1.0 - 2.0 * above / below);
+    }
+    let gdl = GeneralisedDice::new(ClassWeighting::InverseSquare);
+    approx::assert_relative_eq!(value(gdl, &logits, &target), want, max_relative = 1e-5);
+    crate::both([on("an absent class", gdl, &logits, &target)]);
+    let eps = GeneralisedDice::new(ClassWeighting::InverseSquareEps(1e-4));
+    crate::forward([on("an absent class", eps, &logits, &target)]);
+    // What eps does to the loss of a picture that lacks a class: 1, and half of the mean.
+    assert!(value(eps, &logits, &target) > 0.5);
+}
+
+#[test]
+fn penalties_bend_generalised_dice() {
+    let [logits, target] = lacking();
+    let of = |k: f32, form: PenaltyForm| {
+        let penalty = Some(Penalty { k, form });
+        let op =
+            GeneralisedDice { penalty, scope: Scope::Batch, ..GeneralisedDice::new(ClassWeighting::None) };
+        value(op, &logits, &target)
+    };
+    let plain = GeneralisedDice { scope: Scope::Batch, ..GeneralisedDice::new(ClassWeighting::None) };
+    let l = value(plain, &logits, &target);
+    for form in [PenaltyForm::Printed, PenaltyForm::Silva] {
+        approx::assert_relative_eq!(of(0.0, form), l, max_relative = 1e-6);
+    }
+    approx::assert_relative_eq!(
+        of(0.75, PenaltyForm::Printed),
+        l / (1.0 + 0.75 * (1.0 - l)),
+        max_relative = 1e-5
+    );
+    approx::assert_relative_eq!(
+        of(0.75, PenaltyForm::Silva),
+        1.0 - (1.0 - l) / (1.0 + 0.75 * l),
+        max_relative = 1e-5
+    );
+}
+
+/// One sigmoid is a softmax of two channels that differ by its logit.
+#[test]
+fn a_sigmoid_stands_for_two_classes() {
+    let s = sample("", Bce::PLAIN, Shape::new(2, 7, 9, 1));
+    let pair = |a: &Array, outside: fn(f64) -> f64| {
+        Array::from_fn(a.shape.with_c(2), |n, y, x, c| {
+            let v = a.at(n, y, x, 0);
+            if c == 1 { v } else { outside(v) }
+        })
+    };
+    let (logits, target) = (pair(&s.inputs[0], |_| 0.0), pair(&s.inputs[1], |g| 1.0 - g));
+    for (label, op) in generalised() {
+        let alone = value(GeneralisedDice { link: Link::Sigmoid, ..op }, &s.inputs[0], &s.inputs[1]);
+        let two = value(op, &logits, &target);
+        assert!((alone - two).abs() < 1e-5 * two.max(0.1), "{label}: {alone} and {two}");
     }
 }
 

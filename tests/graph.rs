@@ -80,7 +80,7 @@ fn gradients_join_the_convolutions_that_make_them() {
 
 #[test]
 fn fusion_changes_no_number() {
-    for network in Network::ALL {
+    for network in Network::U_NETS {
         fusion_changes_no_number_of(network);
     }
 }
@@ -111,7 +111,7 @@ fn fusion_changes_no_number_of(network: Network) {
 /// Batch norms and sums of whole networks are epilogues; only gates still multiply.
 #[test]
 fn predictions_are_convolutions() {
-    for network in Network::ALL {
+    for network in Network::U_NETS {
         let (graph, ..) = predictor::graph(&small(network), Shape::new(1, 16, 16, 1)).unwrap();
         let plan = Plan::new(&graph, context()).unwrap();
         let gates = plan.passes.iter().filter(|p| p.dispatch.variant.features.iter().any(|f| f == "mul"));
@@ -138,7 +138,7 @@ fn lives(plan: &Plan) -> HashMap<usize, Vec<(usize, usize)>> {
 
 #[test]
 fn tensors_that_live_together_lie_apart() {
-    for network in Network::ALL {
+    for network in Network::U_NETS {
         let graph = training_graph(
             &small(network),
             &LossSpec::bce(),
@@ -191,7 +191,7 @@ fn step(model: &Model, how: StepOptions) -> (Vec<f32>, u64) {
 
 #[test]
 fn recomputing_spares_memory_and_changes_no_number() {
-    for network in Network::ALL {
+    for network in Network::U_NETS {
         let [kept, again] = [false, true]
             .map(|recompute| step(&small(network), StepOptions { recompute, ..Default::default() }));
         assert!(kept.0.iter().all(|v| v.is_finite()) && kept.0 == again.0, "{}", network.name());

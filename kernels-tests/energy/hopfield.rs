@@ -16,7 +16,9 @@ fn sample(op: Hopfield, v: Shape, memories: usize) -> Sample {
 #[test]
 fn steps_and_gradients() {
     for retrieval in Retrieval::ALL {
-        for (v, memories) in [(Shape::new(3, 2, 3, 12), 5), (Shape::new(1, 1, 1, 1), 1), (Shape::new(2, 3, 1, 27), 70)] {
+        for (v, memories) in
+            [(Shape::new(3, 2, 3, 12), 5), (Shape::new(1, 1, 1, 1), 1), (Shape::new(2, 3, 1, 27), 70)]
+        {
             for steps in [1, 4] {
                 let op = Hopfield { retrieval, beta: 0.7, ..Hopfield::new(0.4, steps) };
                 crate::forward([sample(op, v, memories)]);
@@ -40,7 +42,8 @@ fn long_descents_are_cut() {
 
 #[test]
 fn what_does_not_fit_is_refused() {
-    let said = |v: Shape, m| Hopfield::new(0.1, 1).shapes(&[v, Shape::new(1, 1, m, v.c)]).unwrap_err().to_string();
+    let said =
+        |v: Shape, m| Hopfield::new(0.1, 1).shapes(&[v, Shape::new(1, 1, m, v.c)]).unwrap_err().to_string();
     let v = Shape::new(1, 2, 2, 3840);
     assert!(said(v, 64).contains("workgroup memory"));
     let op = Hopfield { beta: 0.0, ..Hopfield::new(0.1, 1) };

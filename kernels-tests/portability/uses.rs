@@ -10,8 +10,9 @@ use gyre::{
     gpu::{self, Binding, Context, Expanded, Matrices, Select, Variant},
     graph::{Access, Graph, Plan, Shape},
     infer::{embedded, predictor},
-    loss::{Link, LossOptions, LossSpec, Scope},
-    models::{Model, Network},
+    loss::{ClassWeighting, Link, LossOptions, LossSpec, Penalty, PenaltyForm, Scope},
+    models::{Encoder, Model, Network},
+    nn::Padding,
     ops::{
         Act, Activation, BatchNorm, Conv2d, ConvTranspose2d, Geometry, Linear,
         check::Sample,
@@ -187,7 +188,7 @@ fn activations() -> Vec<Sample> {
 /// All networks, narrow and at their published widths.
 fn models() -> Vec<Model> {
     let mut all = Vec::new();
-    for (network, classes) in Network::ALL.into_iter().flat_map(|n| [(n, 1), (n, 3)]) {
+    for (network, classes) in Network::U_NETS.into_iter().flat_map(|n| [(n, 1), (n, 3)]) {
         let published = Model::new(network, classes, classes);
         let narrow = Model { widths: vec![8, 16], ..published.clone() };
         all.extend([Model { widths: vec![5, 12], ..published.clone() }, published]);
@@ -200,7 +201,29 @@ fn models() -> Vec<Model> {
         }
         all.push(narrow);
     }
+    all.extend(encoded());
     all
+}
+
+/// Networks with an encoder: the published one, and small ones with all that an encoder may have.
+fn encoded() -> [Model; 4] {
+    let published = Model::new(Network::EfficientUNetPp, 3, 1);
+    let mut small = published.encoder.clone();
+    small.stem = 8;
+    small.stages.iter_mut().zip([5, 8, 8, 12, 12, 16, 20]).for_each(|(stage, out)| {
+        (stage.out, stage.repeats) = (out, stage.repeats.min(2));
+    });
+    let lite = Encoder { padding: Padding::Same, frozen: true, ..Encoder::lite0() };
+    let lite = Encoder { stages: small.stages.clone(), ..lite };
+    let of = |encoder: Encoder, expansion: usize, squeeze: usize| Model {
+        widths: vec![16, 12, 8, 6, 4],
+        encoder,
+        expansion,
+        squeeze,
+        ..Model::new(Network::EfficientUNetPp, 1, 3)
+    };
+    let whole = Encoder { drop_path: 0.0, ..small.clone() };
+    [published, of(small, 2, 4), of(lite, 1, 1), of(whole, 1, 2)]
 }
 
 /// All losses that suit that many classes.
@@ -208,13 +231,20 @@ fn losses(classes: usize) -> Vec<LossSpec> {
     let plain = LossOptions::default();
     let image = LossOptions { scope: Scope::Image, ..plain.clone() };
     let softmax = LossOptions { link: Link::Softmax, include_background: false, ..plain.clone() };
-    let weighted = LossOptions { class_weights: vec![0.5; classes], ..softmax.clone() };
+    let weighted = LossOptions {
+        class_weights: vec![0.5; classes],
+        class_weighting: ClassWeighting::InverseSquareEps(0.5),
+        penalty: Penalty { k: 0.75, form: PenaltyForm::Silva },
+        ..softmax.clone()
+    };
+    let image = LossOptions { class_weighting: ClassWeighting::None, ..image };
     let mut all = vec![plain, image];
     if classes > 1 {
         all.extend([softmax, weighted]);
     }
     // Losses that know one way to make probabilities alone.
     let fits = |name: &str, link: Link| match name {
+        "gdl" | "pgdl" | "total" => link == Link::Softmax || classes == 1,
         "bce" | "weighted_bce" | "bce_dice" => link == Link::Sigmoid,
         "cross_entropy" | "focal_true_class" => link == Link::Softmax,
         _ => true,

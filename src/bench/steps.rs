@@ -55,7 +55,12 @@ pub fn all(context: &Context, mixed: &[bool]) -> Vec<WholeStep> {
         (vec![64, 128, 256, 512, 1024], 256)
     };
     let of = |network| {
-        let model = Model { widths: widths.clone(), ..Model::new(network, 1, 1) };
+        let published = Model::new(network, 1, 1);
+        let model = match network {
+            // Its widths go with its encoder's.
+            Network::EfficientUNetPp => published,
+            _ => Model { widths: widths.clone(), ..published },
+        };
         let x = Shape::new(4, size, size, 1);
         let each = [true, false].into_iter().flat_map(|train| mixed.iter().map(move |mixed| (train, *mixed)));
         each.map(|(train, mixed)| WholeStep { model: model.clone(), x, train, mixed }).collect::<Vec<_>>()

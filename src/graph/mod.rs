@@ -131,6 +131,11 @@ impl Graph {
         self.var(name, shape, Role::Input)
     }
 
+    /// The tensor of that name that the host writes.
+    pub fn input_named(&self, name: &str) -> Option<Var> {
+        self.vars.iter().position(|v| v.role == Role::Input && v.name == name).map(Var)
+    }
+
     /// A tensor of fixed numbers, NHWC without padding.
     ///
     /// # Errors

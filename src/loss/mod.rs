@@ -1,17 +1,23 @@
 //! Losses: operators that compute a scalar and, in the same passes, its gradient by the logits.
 
+mod attrs;
 mod bce;
+mod counts;
 mod cross_entropy;
+mod generalised;
 mod overlap;
 pub mod samples;
 mod softmax_focal;
 mod spec;
 
+pub use attrs::spec_from_attrs;
 pub use bce::Bce;
+pub use counts::{Link, Scope};
 pub use cross_entropy::CrossEntropy;
-pub use overlap::{ClassReduction, Focus, Link, Overlap, Scope, Sides};
+pub use generalised::{ClassWeighting, GeneralisedDice, Penalty, PenaltyForm};
+pub use overlap::{ClassReduction, Focus, Overlap, Sides};
 pub use softmax_focal::SoftmaxFocal;
-pub use spec::{Loss, LossOptions, LossSpec, spec_from_attrs};
+pub use spec::{Loss, LossOptions, LossSpec};
 
 use crate::{
     Error, Result,

@@ -1,32 +1,11 @@
 //! Dice, Tversky and focal Tversky: losses of the overlap between prediction and target.
 
-use super::{check_pair, scale_by_upstream, shares};
+use super::{Link, Scope, check_pair, counts::SoftCounts, scale_by_upstream};
 use crate::{
     Error, Result,
     gpu::Variant,
     graph::{Access, Array, Backward, Cost, Lowering, Operator, Shape},
-    ops::Act,
 };
-
-/// What an overlap is summed over before it is divided.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Scope {
-    /// All pixels of the batch.
-    #[default]
-    Batch,
-    /// The pixels of each picture; the losses of the pictures are averaged.
-    Image,
-}
-
-/// How logits become probabilities.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Link {
-    /// Each channel by itself.
-    #[default]
-    Sigmoid,
-    /// The channels of a pixel share one.
-    Softmax,
-}
 
 /// How the losses of the classes become one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -129,13 +108,6 @@ impl Overlap {
         Self { focus: Some(Focus { gamma, least: 1e-7 }), ..Self::tversky(alpha, beta, smooth) }
     }
 
-    const fn groups(&self, x: Shape) -> usize {
-        match self.scope {
-            Scope::Batch => 1,
-            Scope::Image => x.n,
-        }
-    }
-
     const fn first_class(&self) -> usize {
         if self.include_background { 0 } else { 1 }
     }
@@ -147,21 +119,7 @@ impl Overlap {
             ClassReduction::Mean => x.c - self.first_class(),
             ClassReduction::Sum => 1,
         };
-        1.0 / (self.groups(x) * classes) as f64
-    }
-
-    fn probabilities(&self, x: &Array) -> Array {
-        if self.link == Link::Sigmoid {
-            return x.map(|v| Act::Sigmoid.value(v));
-        }
-        let mut p = x.clone();
-        for pixel in p.data.chunks_exact_mut(x.shape.c) {
-            let largest = pixel.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            pixel.iter_mut().for_each(|v| *v = (*v - largest).exp());
-            let sum: f64 = pixel.iter().sum();
-            pixel.iter_mut().for_each(|v| *v /= sum);
-        }
-        p
+        1.0 / (self.scope.groups(x) * classes) as f64
     }
 
     /// Value of a class and its derivatives by a probability where the target is 1 and where it is 0.
@@ -222,28 +180,10 @@ impl Operator for Overlap {
 
     fn lower(&self, l: &mut Lowering<'_>) -> Result<()> {
         let x = l.input_shape(0);
-        let groups = self.groups(x);
-        let pixels = x.pixels() / groups;
-        let shares = shares(pixels, groups * x.c4());
-        let softmax = self.link == Link::Softmax;
-        let (logits, target) = (Access::Read(l.input(0)), Access::Read(l.input(1)));
-
         let all = self.sides != Sides::Inside;
-        let sums = if all { 4 } else { 3 };
-        let partial = l.scratch("partial", Shape::new(groups, shares, sums, x.c));
-        let params = vec![
-            ("groups", groups.into()),
-            ("pixels", pixels.into()),
-            ("c4", x.c4().into()),
-            ("channels", x.c.into()),
-            ("shares", shares.into()),
-        ];
-        let variant = Variant::new("loss/overlap_sums")
-            .feature("softmax", softmax)
-            .feature("neither", all)
-            .constant("SUMS", sums as u32);
-        let buffers = vec![Access::Write(partial), logits, target];
-        l.dispatch(variant, params, buffers, 64 * groups * shares * x.c4());
+        let counts = SoftCounts::new(x, self.scope, self.link, all);
+        let (groups, shares) = (counts.groups, counts.shares);
+        let partial = counts.sum(l);
 
         let slopes = l.scratch("slopes", Shape::new(groups, 1, 2, x.c));
         let focus = self.focus.unwrap_or(Focus { gamma: 1.0, least: 0.0 });
@@ -264,20 +204,10 @@ impl Operator for Overlap {
             .feature("focal", self.focus.is_some())
             .feature("neither", all)
             .feature("two_class_dice", self.sides == Sides::TwoClassDice)
-            .constant("SUMS", sums as u32);
+            .constant("SUMS", counts.sums as u32);
         let buffers = vec![Access::Write(l.output(0)), Access::Write(slopes), Access::Read(partial)];
         l.dispatch(variant, params, buffers, 64);
-
-        let size = if softmax { x.pixels() } else { x.vec4s() };
-        let params = vec![
-            ("size", size.into()),
-            ("pixels", pixels.into()),
-            ("c4", x.c4().into()),
-            ("channels", x.c.into()),
-        ];
-        let variant = Variant::new("loss/overlap_grad").feature("softmax", softmax);
-        let buffers = vec![Access::Write(l.output(1)), logits, target, Access::Read(slopes)];
-        l.dispatch(variant, params, buffers, size);
+        counts.differentiate(l, slopes);
         Ok(())
     }
 
@@ -291,8 +221,8 @@ impl Operator for Overlap {
 
     fn twin(&self, inputs: &[Array]) -> Vec<Array> {
         let (x, g) = (&inputs[0], &inputs[1]);
-        let p = self.probabilities(x);
-        let (c, groups, weight) = (x.shape.c, self.groups(x.shape), self.weight(x.shape));
+        let p = self.link.probabilities(x);
+        let (c, groups, weight) = (x.shape.c, self.scope.groups(x.shape), self.weight(x.shape));
         let per_group = x.shape.count() / groups;
         let mut loss = 0.0;
         // Derivative by the probabilities.
@@ -313,15 +243,7 @@ impl Operator for Overlap {
                 });
             }
         }
-        for (pixel, p) in slopes.data.chunks_exact_mut(c).zip(p.data.chunks_exact(c)) {
-            let mean: f64 = pixel.iter().zip(p).map(|(s, p)| s * p).sum();
-            for (s, p) in pixel.iter_mut().zip(p) {
-                *s = match self.link {
-                    Link::Sigmoid => *s * p * (1.0 - p),
-                    Link::Softmax => p * (*s - mean),
-                };
-            }
-        }
+        self.link.by_logits(&mut slopes, &p);
         vec![Array { shape: Shape::SCALAR, data: vec![loss] }, slopes]
     }
 }

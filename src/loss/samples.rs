@@ -1,6 +1,9 @@
 //! Samples of every loss, for `gyre doctor`.
 
-use super::{Bce, ClassReduction, CrossEntropy, Link, Overlap, Scope, Sides, SoftmaxFocal};
+use super::{
+    Bce, ClassReduction, ClassWeighting, CrossEntropy, GeneralisedDice, Link, Overlap, Penalty, PenaltyForm,
+    Scope, Sides, SoftmaxFocal,
+};
 use crate::{
     graph::{Operator, Shape},
     ops::check::Sample,
@@ -16,7 +19,23 @@ pub fn samples() -> Vec<Sample> {
     };
     let softmax = Overlap { link: Link::Softmax, include_background: false, ..Overlap::dice(1.0) };
     let both = Overlap { sides: Sides::Both, ..Overlap::focal_tversky(0.3, 0.7, 0.75, 1.0) };
+    let gdl = GeneralisedDice::new(ClassWeighting::InverseSquare);
+    let printed = Some(Penalty { k: 0.75, form: PenaltyForm::Printed });
+    let silva = Some(Penalty { k: 0.75, form: PenaltyForm::Silva });
+    let eps = GeneralisedDice {
+        penalty: silva,
+        scope: Scope::Batch,
+        smooth: 0.1,
+        include_background: false,
+        ..GeneralisedDice::new(ClassWeighting::InverseSquareEps(0.5))
+    };
+    let alone = GeneralisedDice { link: Link::Sigmoid, penalty: printed, ..gdl };
+    let alike = GeneralisedDice { penalty: printed, ..GeneralisedDice::new(ClassWeighting::None) };
     vec![
+        sample("generalised Dice", gdl, shape),
+        sample("of the batch, penalised as in public code", eps, shape),
+        sample("classes alike, penalised", alike, Shape::new(2, 9, 11, 3)),
+        sample("one sigmoid, penalised", alone, Shape::new(3, 6, 5, 1)),
         sample("cross-entropy of sigmoids", Bce::PLAIN, shape),
         sample("weighted", Bce::weighted(0.7), Shape::new(1, 1, 1, 1)),
         sample("focal", Bce::focal(0.25, 2.0), shape),

@@ -1,8 +1,9 @@
 //! Losses by name, and weighted sums of them.
 
-use serde_json::Value;
-
-use super::{Bce, ClassReduction, CrossEntropy, Focus, Link, Overlap, Scope, Sides, SoftmaxFocal};
+use super::{
+    Bce, ClassReduction, ClassWeighting, CrossEntropy, Focus, GeneralisedDice, Link, Overlap, Penalty,
+    PenaltyForm, Scope, Sides, SoftmaxFocal,
+};
 use crate::{
     Error, Result,
     graph::{Graph, Shape, Var},
@@ -20,6 +21,8 @@ pub enum Loss {
     SoftmaxFocal(SoftmaxFocal),
     /// Dice, Tversky or focal Tversky.
     Overlap(Overlap),
+    /// Generalised Dice, penalised or not.
+    GeneralisedDice(GeneralisedDice),
 }
 
 /// A weighted sum of losses, ready to be put into a graph.
@@ -46,7 +49,7 @@ pub struct LossOptions {
     pub gamma: f32,
     /// Focal Tversky: least value of `1 - T`.
     pub least: f32,
-    /// Dice, Tversky: what is added above and below the fraction line, pixels.
+    /// Dice, Tversky: what is added above and below the fraction line, pixels; generalised Dice: weighted pixels.
     pub smooth: f32,
     /// Dice, Tversky: what is summed over before dividing.
     pub scope: Scope,
@@ -60,6 +63,10 @@ pub struct LossOptions {
     pub include_background: bool,
     /// Cross-entropy of a softmax: a weight for each class, or none.
     pub class_weights: Vec<f32>,
+    /// Generalised Dice: how much a class counts.
+    pub class_weighting: ClassWeighting,
+    /// Penalised generalised Dice: the penalty.
+    pub penalty: Penalty,
 }
 
 impl Default for LossOptions {
@@ -76,6 +83,8 @@ impl Default for LossOptions {
             both_sides: false,
             include_background: true,
             class_weights: Vec::new(),
+            class_weighting: ClassWeighting::default(),
+            penalty: Penalty { k: 0.75, form: PenaltyForm::default() },
         }
     }
 }
@@ -88,6 +97,12 @@ impl LossOptions {
             other => other,
         };
         Loss::Overlap(Overlap { scope, link, class_reduction, sides, include_background, ..overlap }).into()
+    }
+
+    fn generalised(&self, penalty: Option<Penalty>) -> LossSpec {
+        let Self { smooth, scope, link, include_background, class_weighting: weighting, .. } = *self;
+        let op = GeneralisedDice { weighting, smooth, penalty, scope, link, include_background };
+        Loss::GeneralisedDice(op).into()
     }
 
     fn focal(&self, one_vs_all: bool) -> LossSpec {
@@ -126,6 +141,17 @@ impl LossOptions {
                 share(self.alpha) && not_negative(self.gamma) && not_negative(self.smooth),
                 "an alpha of 0 to 1, gamma and smooth of 0 or more",
             ),
+            "gdl" | "pgdl" | "total" => {
+                let eps = match self.class_weighting {
+                    ClassWeighting::InverseSquareEps(eps) => positive(eps),
+                    _ => true,
+                };
+                let penalty = name == "gdl" || not_negative(self.penalty.k);
+                let focal = name != "total" || (share(self.alpha) && not_negative(self.gamma));
+                let wants =
+                    "smooth, penalty and gamma of 0 or more, a weight_eps above 0 and an alpha of 0 to 1";
+                (not_negative(self.smooth) && eps && penalty && focal, wants)
+            }
             "tversky" => (
                 [self.alpha, self.beta, self.smooth].into_iter().all(not_negative),
                 "alpha, beta and smooth of 0 or more",
@@ -143,7 +169,7 @@ impl LossOptions {
 
 impl LossSpec {
     /// The names that [`Self::named`] knows.
-    pub const NAMES: [&'static str; 11] = [
+    pub const NAMES: [&'static str; 14] = [
         "bce",
         "weighted_bce",
         "cross_entropy",
@@ -155,6 +181,9 @@ impl LossSpec {
         "focal",
         "focal_true_class",
         "focal_dice",
+        "gdl",
+        "pgdl",
+        "total",
     ];
 
     /// Binary cross-entropy.
@@ -188,6 +217,9 @@ impl LossSpec {
             "focal" => o.focal(true),
             "focal_true_class" => o.focal(false),
             "focal_dice" => o.focal(true).plus(dice()),
+            "gdl" => o.generalised(None),
+            "pgdl" => o.generalised(Some(o.penalty)),
+            "total" => o.generalised(Some(o.penalty)).plus(o.focal(true)),
             _ => {
                 let names = Self::NAMES.join(", ");
                 return Err(Error::Config(format!("there is no loss {name:?}; there are {names}")));
@@ -236,6 +268,7 @@ impl Loss {
             Self::Bce(op) => graph.apply_all(*op, &inputs)?,
             Self::SoftmaxFocal(op) => graph.apply_all(*op, &inputs)?,
             Self::Overlap(op) => graph.apply_all(*op, &inputs)?,
+            Self::GeneralisedDice(op) => graph.apply_all(*op, &inputs)?,
             Self::CrossEntropy(weights) if weights.is_empty() => {
                 graph.apply_all(CrossEntropy { weighted: false }, &inputs)?
             }
@@ -250,104 +283,9 @@ impl Loss {
     }
 }
 
-/// The loss that a reference case describes: `name` with the settings in `attrs`, and the weights of classes
-/// where the case has them. None for losses and settings that are not built.
-pub fn spec_from_attrs(name: &str, attrs: &Value, class_weights: &[f32]) -> Option<LossSpec> {
-    let text = |key: &str| attrs.get(key).and_then(Value::as_str);
-    let says = |key: &str, wanted: &str| text(key).is_none_or(|v| v == wanted);
-    let conventions = [
-        ("alpha_weights", "FP"),
-        ("beta_weights", "FN"),
-        ("smooth_in", "numerator and denominator"),
-        ("alpha_vector", "[1-alpha, alpha, ..., alpha]"),
-    ];
-    // Its name here, its formula and its reduction.
-    let (own, formula, reduction) = match name {
-        "bce" => (name, "", "mean"),
-        "weighted_bce" => (name, "-(beta*y*log p + (1-beta)*(1-y)*log(1-p))", "mean"),
-        "cross_entropy" if class_weights.is_empty() => (name, "", "mean over N,H,W"),
-        "cross_entropy" => (name, "", "sum(w_y * ce) / sum(w_y)"),
-        "dice" | "tversky" => (name, "", "mean over remaining axes"),
-        "focal_tversky" => (name, "max(1-T, clamp)^gamma", "mean over remaining axes"),
-        "dl2" => (
-            "two_class_dice",
-            "1 - (S pg+e)/(S(p+g)+e) - (S(1-p)(1-g)+e)/(S(2-p-g)+e)",
-            "mean over images if scope=image",
-        ),
-        "bce_dice" => (name, "bce_mean + (1 - dice)", ""),
-        "focal_sigmoid" => ("focal", "", "mean"),
-        "focal_one_vs_all" => {
-            ("focal", "p'=p if g else 1-p; a'=a if g else 1-a; -a'(1-p')^gamma log p'", "mean over N,C,H,W")
-        }
-        "focal_true_class" => (name, "", "sum / (N*C*H*W)"),
-        "focal_plus_dice" => ("focal_dice", "focal_mean + (1 - dice)", "mean"),
-        _ => return None,
-    };
-    let channels = attrs.get("axis").is_none_or(|v| v.as_i64() == Some(1));
-    let equal = attrs.get("weights").is_none_or(|v| *v == serde_json::json!([1, 1]));
-    let known = says("formula", formula) && says("reduction", reduction) && channels && equal;
-    if !known || !conventions.iter().all(|(k, v)| says(k, v)) {
-        return None;
-    }
-    let d = LossOptions::default();
-    let number = |key: &str, or: f32| attrs.get(key).map_or(Some(or), |v| v.as_f64().map(|v| v as f32));
-    let options = LossOptions {
-        alpha: number("alpha", d.alpha)?,
-        beta: number("beta", d.beta)?,
-        gamma: number("gamma", d.gamma)?,
-        least: number("clamp", d.least)?,
-        smooth: number("smooth", number("eps", d.smooth)?)?,
-        scope: match text("scope") {
-            None | Some("batch") => Scope::Batch,
-            Some("image") => Scope::Image,
-            Some(_) => return None,
-        },
-        link: match text("activation") {
-            None | Some("sigmoid") => Link::Sigmoid,
-            Some("softmax") => Link::Softmax,
-            Some(_) => return None,
-        },
-        // The cases judge a class by its own pixels.
-        both_sides: false,
-        class_reduction: match text("class_reduction") {
-            None | Some("mean") => ClassReduction::Mean,
-            Some("sum") => ClassReduction::Sum,
-            Some(_) => return None,
-        },
-        include_background: attrs.get("include_background").map_or(Some(true), Value::as_bool)?,
-        class_weights: class_weights.to_vec(),
-    };
-    LossSpec::named(own, &options).ok()
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn attrs_become_settings() {
-        let attrs = json!({
-            "activation": "softmax", "axis": 1, "alpha": 0.2, "beta": 0.8, "gamma": 0.5, "smooth": 2.0,
-            "clamp": 1e-6, "scope": "image", "class_reduction": "sum", "include_background": false,
-        });
-        let want = Overlap {
-            focus: Some(Focus { gamma: 0.5, least: 1e-6 }),
-            scope: Scope::Image,
-            link: Link::Softmax,
-            class_reduction: ClassReduction::Sum,
-            include_background: false,
-            ..Overlap::tversky(0.2, 0.8, 2.0)
-        };
-        assert_eq!(spec_from_attrs("focal_tversky", &attrs, &[]), Some(Loss::Overlap(want).into()));
-        assert_eq!(spec_from_attrs("bce", &json!({"reduction": "mean"}), &[]), Some(LossSpec::bce()));
-        for other in [json!({"scope": "row"}), json!({"smooth": "1"}), json!({"alpha_weights": "FN"})] {
-            assert_eq!(spec_from_attrs("tversky", &other, &[]), None, "{other}");
-        }
-        assert_eq!(spec_from_attrs("bce", &json!({"reduction": "sum"}), &[]), None);
-        assert_eq!(spec_from_attrs("bce_dice", &json!({"weights": [1, 2]}), &[]), None);
-    }
 
     #[test]
     fn unfit_settings_are_refused() {
@@ -366,11 +304,20 @@ mod tests {
         assert!(complaint("cross_entropy", options.clone()).contains("softmax"));
         let weights = LossOptions { class_weights: vec![0.0, -1.0], ..softmax };
         assert!(complaint("cross_entropy", weights).contains("class weights"));
+        let no_eps = ClassWeighting::InverseSquareEps(0.0);
+        let eps = LossOptions { class_weighting: no_eps, ..options.clone() };
+        assert!(complaint("gdl", eps).contains("weight_eps"));
+        let k = Penalty { k: -1.0, ..options.penalty };
+        assert!(complaint("pgdl", LossOptions { penalty: k, ..options.clone() }).contains("penalty"));
+        assert!(complaint("total", LossOptions { alpha: 2.0, ..options.clone() }).contains("alpha"));
         let mut graph = Graph::new();
         let shape = Shape::new(1, 2, 2, 1);
         let (x, g) = (graph.input("x", shape), graph.input("g", shape));
         let spec = LossSpec::named("dice", &LossOptions { include_background: false, ..options }).unwrap();
         assert!(spec.build(&mut graph, x, g).unwrap_err().to_string().contains("background"));
+        let (x2, g2) = (graph.input("x", shape.with_c(2)), graph.input("g", shape.with_c(2)));
+        let gdl = LossSpec::named("gdl", &LossOptions::default()).unwrap();
+        assert!(gdl.build(&mut graph, x2, g2).unwrap_err().to_string().contains("must be of a softmax"));
         let spec: LossSpec = Loss::CrossEntropy(vec![1.0, 2.0]).into();
         assert!(spec.build(&mut graph, x, g).unwrap_err().to_string().contains("one weight for each"));
     }

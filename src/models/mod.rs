@@ -1,10 +1,14 @@
 //! Networks, one file each (the four public U-Nets are one family and share a file).
 
 mod descent;
+mod efficientnet;
+mod efficientunetpp;
 mod rr_att_unet;
 mod unet;
 
 pub use descent::{Descent, EdgeFilter, Energy};
+pub use efficientnet::{Encoder, Stage};
+pub use efficientunetpp::is_unused;
 
 use crate::{
     Error, Result,
@@ -27,11 +31,17 @@ pub enum Network {
     /// The recurrent residual attention U-Net of the focal Tversky paper: ReLU before batch norm, tanh gate,
     /// transposed convolutions.
     RrAttUNet,
+    /// EfficientUNet++: an EfficientNet and the dense grid of UNet++ (Silva et al. 2021).
+    EfficientUNetPp,
 }
 
 impl Network {
     /// All networks.
-    pub const ALL: [Self; 5] = [Self::UNet, Self::R2UNet, Self::AttUNet, Self::R2AttUNet, Self::RrAttUNet];
+    pub const ALL: [Self; 6] =
+        [Self::UNet, Self::R2UNet, Self::AttUNet, Self::R2AttUNet, Self::RrAttUNet, Self::EfficientUNetPp];
+
+    /// Those that have as many levels as they are given widths.
+    pub const U_NETS: [Self; 5] = [Self::UNet, Self::R2UNet, Self::AttUNet, Self::R2AttUNet, Self::RrAttUNet];
 
     /// Name in configs.
     pub const fn name(self) -> &'static str {
@@ -41,6 +51,7 @@ impl Network {
             Self::AttUNet => "attunet",
             Self::R2AttUNet => "r2attunet",
             Self::RrAttUNet => "rrattunet",
+            Self::EfficientUNetPp => "efficientunetpp",
         }
     }
 }
@@ -54,7 +65,8 @@ pub struct Model {
     pub in_channels: usize,
     /// Channels of the result: 1 for a binary mask, else one a class.
     pub out_channels: usize,
-    /// Channels of each level, from the picture's size down.
+    /// Channels of each level, from the picture's size down. `EfficientUNetPp`: of the decoder's five, from the deepest
+    /// up.
     pub widths: Vec<usize>,
     /// Recurrence steps; a recurrent unit is applied t + 1 times.
     pub t: usize,
@@ -70,23 +82,33 @@ pub struct Model {
     pub gate_act: Act,
     /// `RrAttUNet`: batch norm in the gates.
     pub gate_bn: bool,
-    /// Epsilon of batch norm.
+    /// `EfficientUNetPp`: the encoder.
+    pub encoder: Encoder,
+    /// `EfficientUNetPp`: how many times a block of the decoder widens its input.
+    pub expansion: usize,
+    /// `EfficientUNetPp`: by what the scSE of the decoder narrows its channels.
+    pub squeeze: usize,
+    /// Epsilon of batch norm; that of an encoder is its own.
     pub bn_eps: f32,
     /// Momentum of batch norm.
     pub bn_momentum: f32,
     /// How weights start.
     pub scheme: Scheme,
+    /// What beliefs, or features of the decoder, descend.
+    pub descent: Option<Descent>,
 }
 
 impl Model {
-    /// A network with its public or published settings: widths 64 to 1024, t = 2.
+    /// A network with its public or published settings: widths 64 to 1024, t = 2; or the encoder B0 and decoder
+    /// widths 256 to 16.
     pub fn new(network: Network, in_channels: usize, out_channels: usize) -> Self {
         let paper = network == Network::RrAttUNet;
+        let efficient = network == Network::EfficientUNetPp;
         Self {
             network,
             in_channels,
             out_channels,
-            widths: vec![64, 128, 256, 512, 1024],
+            widths: if efficient { vec![256, 128, 64, 32, 16] } else { vec![64, 128, 256, 512, 1024] },
             t: 2,
             bn_per_step: true,
             share: true,
@@ -94,15 +116,42 @@ impl Model {
             attention: true,
             gate_act: if paper { Act::Tanh } else { Act::Relu },
             gate_bn: !paper,
+            encoder: Encoder::scaled(1.0, 1.0),
+            expansion: 1,
+            squeeze: 1,
             bn_eps: 1e-5,
             bn_momentum: 0.1,
-            scheme: if paper { Scheme::He } else { Scheme::PyTorch },
+            scheme: match network {
+                Network::RrAttUNet => Scheme::He,
+                Network::EfficientUNetPp => Scheme::Public,
+                _ => Scheme::PyTorch,
+            },
+            descent: None,
         }
     }
 
     /// Pictures must be multiples of this many pixels high and wide.
     pub fn multiple(&self) -> usize {
-        1 << self.widths.len().saturating_sub(1)
+        match self.network {
+            Network::EfficientUNetPp => 32,
+            _ => 1 << self.widths.len().saturating_sub(1),
+        }
+    }
+
+    /// Levels of the decoder, the picture's own size the first.
+    pub fn levels(&self) -> usize {
+        match self.network {
+            Network::EfficientUNetPp => self.widths.len(),
+            _ => self.widths.len().saturating_sub(1),
+        }
+    }
+
+    /// What becomes of `state`, the decoder's features at `level` or, at 0, the logits, where the descent has its place.
+    fn descended(&self, net: &mut Net<'_>, picture: Var, level: usize, state: Var) -> Result<Var> {
+        match self.descent.as_ref().filter(|descent| descent.level == level) {
+            Some(descent) => descent.apply(net, picture, state),
+            None => Ok(state),
+        }
     }
 
     fn recurrence(&self) -> Recurrence {
@@ -129,18 +178,27 @@ impl Model {
         let m = self.multiple();
         if !shape.h.is_multiple_of(m) || !shape.w.is_multiple_of(m) || shape.count() == 0 {
             let message = format!(
-                "height and width must be multiples of {m} ({} levels), got {}x{}",
-                self.widths.len(),
+                "height and width must be multiples of {m} ({} halvings), got {}x{}",
+                m.ilog2(),
                 shape.h,
                 shape.w
             );
             return Err(Error::shape(name, message));
         }
+        if let Some(level) = self.descent.as_ref().map(|d| d.level).filter(|level| *level > self.levels()) {
+            let levels = self.levels();
+            return Err(Error::shape(
+                name,
+                format!("has decoder levels 1 to {levels}, and no {level} to descend at"),
+            ));
+        }
         let mut net = Net::new(graph, train);
         (net.scheme, net.bn_eps, net.bn_momentum) = (self.scheme, self.bn_eps, self.bn_momentum);
-        match self.network {
-            Network::RrAttUNet => rr_att_unet::build(self, &mut net, x),
-            _ => unet::build(self, &mut net, x),
-        }
+        let logits = match self.network {
+            Network::RrAttUNet => rr_att_unet::build(self, &mut net, x)?,
+            Network::EfficientUNetPp => efficientunetpp::build(self, &mut net, x)?,
+            _ => unet::build(self, &mut net, x)?,
+        };
+        self.descended(&mut net, x, 0, logits)
     }
 }

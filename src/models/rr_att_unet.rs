@@ -10,9 +10,9 @@ use crate::{
 };
 
 /// Parameters are named `enc{k}`, `up{k}`, `gate{k}`, `dec{k}`, `head`, with k the level of the result.
-pub(super) fn build(model: &Model, net: &mut Net<'_>, x: Var) -> Result<Var> {
+pub(super) fn build(model: &Model, net: &mut Net<'_>, picture: Var) -> Result<Var> {
     let mut skips = Vec::new();
-    let mut x = x;
+    let mut x = picture;
     for (i, width) in model.widths.iter().enumerate() {
         if i > 0 {
             x = net.graph.apply(Pool::max(2, 2, 0), &[x])?;
@@ -33,6 +33,7 @@ pub(super) fn build(model: &Model, net: &mut Net<'_>, x: Var) -> Result<Var> {
             false => skip,
         };
         x = net.scoped(&format!("dec{level}"), |net| block(model, net, &[skip, x], width))?;
+        x = model.descended(net, picture, level, x)?;
     }
     net.project("head", &[x], model.out_channels, true)
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Levels are numbered from 1 at the picture's size, as in the public checkpoints.
-pub(super) fn build(model: &Model, net: &mut Net<'_>, x: Var) -> Result<Var> {
+pub(super) fn build(model: &Model, net: &mut Net<'_>, picture: Var) -> Result<Var> {
     let recurrent = matches!(model.network, Network::R2UNet | Network::R2AttUNet);
     let gated = matches!(model.network, Network::AttUNet | Network::R2AttUNet);
     let (down, up) = if recurrent { ("RRCNN", "Up_RRCNN") } else { ("Conv", "Up_conv") };
@@ -20,7 +20,7 @@ pub(super) fn build(model: &Model, net: &mut Net<'_>, x: Var) -> Result<Var> {
         })
     };
     let mut skips = Vec::new();
-    let mut x = x;
+    let mut x = picture;
     for (i, width) in model.widths.iter().enumerate() {
         if i > 0 {
             x = net.graph.apply(Pool::max(2, 2, 0), &[x])?;
@@ -39,6 +39,7 @@ pub(super) fn build(model: &Model, net: &mut Net<'_>, x: Var) -> Result<Var> {
             false => skip,
         };
         x = block(net, format!("{up}{level}"), &[skip, x], width)?;
+        x = model.descended(net, picture, i + 1, x)?;
     }
     net.project("Conv_1x1", &[x], model.out_channels, true)
 }

@@ -1,9 +1,17 @@
 //! Blocks made of operators. Parameter names are those of the public PyTorch implementations.
 
 mod attention_gate;
+mod inverted_residual;
 mod layers;
+mod mbconv;
 mod recurrent;
+mod scse;
+mod se;
 
 pub use attention_gate::{GateForm, attention_gate, plain_gate};
-pub use layers::{Net, Scheme};
+pub use inverted_residual::inverted_residual;
+pub use layers::{ConvForm, Net, STEP_WORDS, Scheme};
+pub use mbconv::{MbConv, Padding, mbconv};
 pub use recurrent::{Recurrence, recurrent_block, recurrent_unit, rrcnn_block};
+pub use scse::scse;
+pub use se::squeeze_excite;

@@ -7,23 +7,30 @@ use crate::{
     graph::{Access, Array, Backward, Cost, Lowering, Operator, Shape},
 };
 
-/// `y = x / (1 - p)` where an element is kept, else zero; each is dropped with probability p by itself. A
-/// network in evaluation does without this operator.
+/// `y = x / (1 - p)` where an element is kept, else zero; each is dropped with probability p by itself, or each
+/// picture as a whole. A network in evaluation does without this operator.
 ///
 /// Inputs: x, and the raw words of the run, shaped [`WORDS`]. The mask is a function of those words, the
-/// salt and the element's place; nothing is stored, and the gradient draws it again.
+/// salt and the element's (or picture's) place; nothing is stored, and the gradient draws it again.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
     /// Probability of being dropped, below 1.
     pub p: f32,
     /// Tells the dropouts of a network apart: its index among them.
     pub salt: u32,
+    /// Pictures are dropped, and not elements.
+    pub pictures: bool,
 }
 
 impl Dropout {
-    /// With probability `p`; `salt` is the index among the network's dropouts.
+    /// Of elements, with probability `p`; `salt` is the index among the network's dropouts.
     pub const fn new(p: f32, salt: u32) -> Self {
-        Self { p, salt }
+        Self { p, salt, pictures: false }
+    }
+
+    /// Of whole pictures, with probability `p`; `salt` is the index among the network's dropouts.
+    pub const fn of_pictures(p: f32, salt: u32) -> Self {
+        Self { p, salt, pictures: true }
     }
 
     /// Words from this on keep their element.
@@ -67,15 +74,17 @@ impl Operator for Dropout {
     }
 
     fn lower(&self, l: &mut Lowering<'_>) -> Result<()> {
-        let size = l.output_shape(0).vec4s();
+        let y = l.output_shape(0);
+        let size = y.vec4s();
         let params = vec![
             ("size", size.into()),
+            ("picture", (y.h * y.w * y.c4()).into()),
             ("salt", self.salt.into()),
             ("threshold", self.threshold().into()),
             ("scale", self.scale().into()),
         ];
         let buffers = vec![Access::Write(l.output(0)), Access::Read(l.input(0)), Access::Read(l.input(1))];
-        l.dispatch(Variant::new("dropout"), params, buffers, size);
+        l.dispatch(Variant::new("dropout").feature("pictures", self.pictures), params, buffers, size);
         Ok(())
     }
 
@@ -83,7 +92,11 @@ impl Operator for Dropout {
         let x = &inputs[0];
         let key = key_of(words_of(&inputs[1]), self.salt);
         let (c, c4) = (x.shape.c, x.shape.c4());
+        let picture = x.shape.h * x.shape.w * c;
         let kept = |i: usize| {
+            if self.pictures {
+                return random_words(key, (i / picture) as u32)[0] >= self.threshold();
+            }
             // Random words are counted in storage, which pads every pixel.
             let (pixel, channel) = (i / c, i % c);
             random_words(key, (pixel * c4 + channel / 4) as u32)[channel % 4] >= self.threshold()

@@ -322,7 +322,17 @@ fn dropout() -> Vec<Sample> {
     let of = |p: f32, salt: u32, x: Shape| {
         Sample::new(format!("{p} of {x}"), Dropout::new(p, salt), &[x, WORDS]).constants(&[1])
     };
-    vec![of(0.5, 0, ODD), of(0.1, 3, Shape::new(2, 1, 1, 8)), of(0.9, 1, TINY)]
+    let pictures = |p: f32, salt: u32, x: Shape| {
+        let op = Dropout::of_pictures(p, salt);
+        Sample::new(format!("{p} of pictures, {x}"), op, &[x, WORDS]).constants(&[1])
+    };
+    vec![
+        of(0.5, 0, ODD),
+        of(0.1, 3, Shape::new(2, 1, 1, 8)),
+        of(0.9, 1, TINY),
+        pictures(0.5, 0, Shape::new(7, 2, 3, 5)),
+        pictures(0.2, 4, ODD),
+    ]
 }
 
 fn linear() -> Vec<Sample> {

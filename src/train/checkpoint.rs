@@ -13,11 +13,14 @@ use crate::{
     gpu::Choices,
     graph::Weights,
     io::weights::{self, METADATA_KEY, Tensor, TensorMap},
+    models::is_unused,
     optim::{OptimState, Plateau},
 };
 
 /// Names of the optimiser's tensors begin with this; those of weights never do.
 const OPTIM: &str = "optimizer/";
+/// Names of an encoder's tensors begin with this.
+const ENCODER: &str = "encoder.";
 
 /// How far a run was when a checkpoint was written.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -58,10 +61,14 @@ pub fn weight_map(weights: &Weights) -> Result<TensorMap> {
     Ok(weights.export()?.into_iter().map(|(name, shape, data)| (name, Tensor { shape, data })).collect())
 }
 
-/// Sets the weights of a model from a map with exactly its names and shapes.
-fn set_weights(weights: &Weights, map: &TensorMap, path: &Path) -> Result<()> {
+/// Sets the weights of a model from a map with exactly its names and shapes; what a public checkpoint holds beside
+/// them without use is passed over.
+fn set_weights(weights: &Weights, mut map: TensorMap, path: &Path) -> Result<()> {
+    if weights.params.iter().any(|p| p.name.starts_with(ENCODER)) {
+        map.retain(|name, _| !is_unused(name));
+    }
     let expected: Vec<_> = weights.params.iter().map(|p| (p.name.clone(), p.layout.torch_shape())).collect();
-    if let Some(difference) = weights::differences(&expected, map) {
+    if let Some(difference) = weights::differences(&expected, &map) {
         let message = format!("belongs to another model than the config's: {difference}");
         return Err(Error::Weights { path: path.into(), message });
     }
@@ -80,7 +87,47 @@ fn set_weights(weights: &Weights, map: &TensorMap, path: &Path) -> Result<()> {
 pub fn load_weights(weights: &Weights, path: &Path) -> Result<()> {
     let (mut map, _) = weights::read(path)?;
     map.retain(|name, _| !name.starts_with(OPTIM));
-    set_weights(weights, &map, path)
+    set_weights(weights, map, path)
+}
+
+/// Loads the weights and statistics of an encoder alone, those under `encoder.`, from a file in safetensors that may
+/// hold more; the names may lack that beginning, as timm's own do. A first convolution for colour pictures is summed
+/// over its channels for a network that takes one.
+///
+/// # Errors
+/// [`Error::Weights`] if the file cannot be read, lacks a tensor or has it in another shape, naming it.
+pub fn load_encoder(weights: &Weights, path: &Path) -> Result<()> {
+    let (map, _) = weights::read(path)?;
+    let fail = |message: String| Error::Weights { path: path.into(), message };
+    let wanted: Vec<_> = weights.params.iter().filter(|p| p.name.starts_with(ENCODER)).collect();
+    if wanted.is_empty() {
+        return Err(fail("is for an encoder, and the network has none".into()));
+    }
+    // All is looked at before anything is set.
+    let mut found = Vec::with_capacity(wanted.len());
+    for param in wanted {
+        let (name, want) = (&param.name, param.layout.torch_shape());
+        let tensor = map.get(name).or_else(|| map.get(&name[ENCODER.len()..]));
+        let tensor = tensor.ok_or_else(|| fail(format!("lacks {name} {want:?}")))?;
+        let data = match (&want[..], &tensor.shape[..]) {
+            (want, have) if want == have => tensor.data.clone(),
+            (&[o, 1, h, w], &[p, 3, i, j])
+                if [o, h, w] == [p, i, j] && name.ends_with("conv_stem.weight") =>
+            {
+                summed(&tensor.data, h * w)
+            }
+            (_, have) => return Err(fail(format!("has {name} in the shape {have:?}; {want:?} is wanted"))),
+        };
+        found.push((name, data));
+    }
+    found.into_iter().try_for_each(|(name, data)| weights.set(name, &data))
+}
+
+/// The sum over three input channels of a convolution's weight with `taps` taps.
+fn summed(data: &[f32], taps: usize) -> Vec<f32> {
+    let of_output =
+        |all: &[f32]| (0..taps).map(|t| all[t] + all[taps + t] + all[2 * taps + t]).collect::<Vec<_>>();
+    data.chunks_exact(3 * taps).flat_map(of_output).collect()
 }
 
 /// Writes weights alone.
@@ -181,7 +228,7 @@ fn foreign(path: &Path, why: &str) -> Error {
 /// Restores a trainer from what [`save`] wrote.
 pub(super) fn load(trainer: &mut Trainer, path: &Path) -> Result<Progress> {
     let Saved { progress, optim, weights } = Saved::read(path)?;
-    set_weights(trainer.weights(), &weights, path)?;
+    set_weights(trainer.weights(), weights, path)?;
     match trainer.restore_optim(&optim) {
         Ok(()) => Ok(progress),
         Err(Error::Check(why)) => Err(foreign(path, &why)),

@@ -4,6 +4,7 @@
 //! A key is declared once, with its type, default and documentation, in `sections`; reading, writing,
 //! [`Config::explain`] and the defaults all come from that declaration.
 
+mod descent;
 mod load;
 mod losses;
 pub mod presets;
@@ -13,11 +14,13 @@ mod values;
 
 use serde::Serialize;
 
+pub use descent::DescentConfig;
 pub use losses::Losses;
 pub use sections::{AugmentConfig, DataConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig};
 pub use values::{
-    ClassReduction, DataKind, EmptyMasks, Fit, GateAct, Init, LossName, LossScope, MaskCoding, ModelName,
-    Normalise, OptimName, Partial, Precision, Schedule, Size,
+    ClassReduction, ClassWeighting, Compatibility, DataKind, EdgeFilterName, EmptyMasks, EncoderName,
+    EnergyName, Fit, GateAct, GradientThrough, Init, LossName, LossScope, MaskCoding, ModelName, Normalise,
+    OptimName, Padding, Partial, PenaltyForm, Precision, RetrievalName, RuleName, Schedule, Size,
 };
 
 use crate::{Error, Result};
@@ -27,6 +30,8 @@ use crate::{Error, Result};
 pub struct Config {
     /// The network.
     pub model: ModelConfig,
+    /// What its beliefs descend.
+    pub descent: DescentConfig,
     /// Pictures and masks.
     pub data: DataConfig,
     /// How training pictures are changed.
@@ -59,6 +64,7 @@ impl Config {
         let config = Self::default();
         [
             config.model.keys(),
+            config.descent.keys(),
             config.data.keys(),
             config.augment.keys(),
             config.loss.keys(),
@@ -115,6 +121,7 @@ impl Config {
     fn set(&mut self, section: &str, key: &str, value: &toml::Value) -> Option<Result<(), String>> {
         match section {
             ModelConfig::SECTION => self.model.set(key, value),
+            DescentConfig::SECTION => self.descent.set(key, value),
             DataConfig::SECTION => self.data.set(key, value),
             AugmentConfig::SECTION => self.augment.set(key, value),
             LossConfig::SECTION => self.loss.set(key, value),
@@ -196,6 +203,14 @@ mod tests {
         }
         let gate = Config::from_toml("model.name = \"rrattunet\"\nmodel.gate_bn = true", &[]).unwrap().model;
         assert_eq!((gate.gate_act, gate.gate_bn, gate.init), (GateAct::Tanh, true, Init::He));
+        let of = |keys: &str| {
+            Config::from_toml(&format!("model.name = \"efficientunetpp\"\n{keys}"), &[]).unwrap()
+        };
+        let lite = of("model.encoder = \"lite0\"");
+        assert_eq!(lite.model.encoder_bn_eps, 1e-3);
+        assert_eq!(Config::from_toml(&lite.to_toml().unwrap(), &[]).unwrap(), lite);
+        let eps = of("model.encoder = \"lite0\"\nmodel.encoder_bn_eps = 1e-5").model.encoder_bn_eps;
+        assert_eq!((of("").model.encoder_bn_eps, eps), (1e-5, 1e-5));
         assert_eq!(Config::default().model, ModelConfig::of(ModelName::R2AttUNet));
     }
 }

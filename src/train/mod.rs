@@ -28,7 +28,7 @@ mod trainer;
 #[cfg(feature = "cli")]
 pub use augment::Augment;
 #[cfg(feature = "cli")]
-pub use checkpoint::{Progress, Saved, load_weights, weight_map};
+pub use checkpoint::{Progress, Saved, load_encoder, load_weights, weight_map};
 #[cfg(feature = "cli")]
 pub use evaluate::{Evaluated, Evaluation, Shown, trained};
 #[cfg(feature = "cli")]

@@ -155,12 +155,16 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
     )?
     .recomputing(setup.step.recompute)
     .augmenting(setup.step.augment);
+    let last = folder.join("last.safetensors");
+    let goes_on = options.resume && last.exists();
+    if let Some(path) = setup.encoder_weights.as_ref().filter(|_| !goes_on && options.init.is_none()) {
+        checkpoint::load_encoder(trainer.weights(), path)?;
+    }
     if let Some(path) = &options.init {
         checkpoint::load_weights(trainer.weights(), path)?;
     }
     let mut progress = Progress { config: config.to_toml()?, ..Default::default() };
-    let last = folder.join("last.safetensors");
-    if options.resume && last.exists() {
+    if goes_on {
         progress = checkpoint::load(&mut trainer, &last)?;
         refuse_another(&Config::from_toml(&progress.config, &[])?, config, &last)?;
         progress.config = config.to_toml()?;

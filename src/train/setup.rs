@@ -5,11 +5,13 @@ use std::{
     sync::Arc,
 };
 
+mod descent;
+
 use super::{
     Augment, Augmentation, StepOptions,
     config::{
         self, AugmentConfig, Config, DataConfig, DataKind, GateAct, LossConfig, LossName, LossScope,
-        ModelName, OptimConfig, OptimName, Precision,
+        ModelConfig, ModelName, OptimConfig, OptimName, Precision,
     },
 };
 use crate::{
@@ -18,9 +20,9 @@ use crate::{
         Dataset, Fit, FolderDataset, FolderOptions, Loader, LoaderOptions, MaskCoding, Normalise,
         ObjectsDataset, Partial, ShapesDataset, ShapesOptions, Split,
     },
-    loss::{ClassReduction, Link, LossOptions, LossSpec, Scope},
-    models::{Model, Network},
-    nn::Scheme,
+    loss::{ClassReduction, ClassWeighting, Link, LossOptions, LossSpec, Penalty, PenaltyForm, Scope},
+    models::{Encoder, Model, Network},
+    nn::{Padding, Scheme},
     ops::Act,
     optim::{Adam, Method, Moments, NAdam, OptimSpec, PlateauSpec, Scaling, Schedule, Sgd, Warmup},
 };
@@ -43,6 +45,8 @@ pub struct Setup {
     pub step: StepOptions,
     /// What is done to pictures in training, where anything is.
     pub augment: Option<Augment>,
+    /// What the encoder's weights start from, where they are not drawn.
+    pub encoder_weights: Option<PathBuf>,
 }
 
 /// The pictures of a config and their split.
@@ -64,7 +68,10 @@ impl Setup {
         let size = [config.data.size.height, config.data.size.width];
         let optim = optim(config);
         Ok(Self {
-            model: model(config),
+            model: model(config)?,
+            encoder_weights: Some(&config.model.encoder_weights)
+                .filter(|p| !p.as_os_str().is_empty())
+                .cloned(),
             loss: loss(config)?,
             step: StepOptions {
                 mixed: optim.scaling.is_some(),
@@ -90,7 +97,7 @@ impl Setup {
     }
 }
 
-fn model(config: &Config) -> Model {
+fn model(config: &Config) -> Result<Model> {
     let m = &config.model;
     let network = match m.name {
         ModelName::UNet => Network::UNet,
@@ -98,8 +105,9 @@ fn model(config: &Config) -> Model {
         ModelName::AttUNet => Network::AttUNet,
         ModelName::R2AttUNet => Network::R2AttUNet,
         ModelName::RrAttUNet => Network::RrAttUNet,
+        ModelName::EfficientUNetPp => Network::EfficientUNetPp,
     };
-    Model {
+    Ok(Model {
         network,
         in_channels: m.in_channels,
         out_channels: m.classes,
@@ -111,6 +119,9 @@ fn model(config: &Config) -> Model {
         attention: m.attention,
         gate_act: if m.gate_act == GateAct::Tanh { Act::Tanh } else { Act::Relu },
         gate_bn: m.gate_bn,
+        encoder: encoder(m)?,
+        expansion: m.expansion,
+        squeeze: m.squeeze,
         bn_eps: m.bn_eps as f32,
         bn_momentum: m.bn_momentum as f32,
         scheme: match m.init {
@@ -118,8 +129,23 @@ fn model(config: &Config) -> Model {
             config::Init::He => Scheme::He,
             config::Init::Printed => Scheme::Printed,
             config::Init::Xavier => Scheme::Xavier,
+            config::Init::Public => Scheme::Public,
         },
-    }
+        descent: descent::of(&config.descent),
+    })
+}
+
+fn encoder(m: &ModelConfig) -> Result<Encoder> {
+    Ok(Encoder {
+        padding: match m.padding {
+            config::Padding::Symmetric => Padding::Symmetric,
+            config::Padding::Same => Padding::Same,
+        },
+        bn_eps: m.encoder_bn_eps as f32,
+        drop_path: m.drop_path as f32,
+        frozen: m.freeze_encoder,
+        ..Encoder::named(m.encoder.name())?
+    })
 }
 
 fn fit(data: &DataConfig) -> Result<Fit> {
@@ -329,6 +355,18 @@ fn one_loss(l: &LossConfig, classes: usize) -> Result<LossSpec> {
         },
         include_background: l.background,
         class_weights: l.class_weights.iter().map(|w| *w as f32).collect(),
+        class_weighting: match l.class_weighting {
+            config::ClassWeighting::None => ClassWeighting::None,
+            config::ClassWeighting::InverseSquare => ClassWeighting::InverseSquare,
+            config::ClassWeighting::InverseSquareEps => ClassWeighting::InverseSquareEps(l.weight_eps as f32),
+        },
+        penalty: Penalty {
+            k: l.penalty as f32,
+            form: match l.penalty_form {
+                config::PenaltyForm::Printed => PenaltyForm::Printed,
+                config::PenaltyForm::Silva => PenaltyForm::Silva,
+            },
+        },
     };
     LossSpec::named(l.name.name(), &options)
 }

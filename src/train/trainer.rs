@@ -9,6 +9,7 @@ use crate::{
     graph::{Arenas, Graph, Plan, Session, Shape, Var, Weights},
     loss::LossSpec,
     models::Model,
+    nn::STEP_WORDS,
     ops::{Binary, BinaryKind, Blur, Median, Noise, WORDS, Warp, add},
     optim::{OptimSpec, OptimState, Optimizer, Scaling, ScalingState},
 };
@@ -29,6 +30,8 @@ pub struct TrainingGraph {
     pub loss: Var,
     /// Where pictures are changed first, how.
     pub changes: Option<ChangeVars>,
+    /// Where the network itself drops at random, the raw words that it is a function of.
+    pub words: Option<Var>,
 }
 
 /// Tensors of augmentation.
@@ -93,6 +96,7 @@ pub fn training_graph(model: &Model, loss: &LossSpec, x: Shape, how: StepOptions
     let changes = how.augment.map(|how| augmentation_graph(&mut graph, how, input, y)).transpose()?;
     let (seen, target) = changes.as_ref().map_or((input, y), |c| c.made);
     let logits = model.build(&mut graph, seen, true)?;
+    let words = graph.input_named(STEP_WORDS);
     graph.fuse();
     let loss = loss.build(&mut graph, logits, target)?;
     graph.output(loss);
@@ -110,7 +114,7 @@ pub fn training_graph(model: &Model, loss: &LossSpec, x: Shape, how: StepOptions
     if how.recompute {
         graph.recompute(forward)?;
     }
-    Ok(TrainingGraph { graph, x: input, y, seed, scale, loss, changes })
+    Ok(TrainingGraph { graph, x: input, y, seed, scale, loss, changes, words })
 }
 
 /// Adds what changes pictures `x` and their targets `y` at random.
@@ -154,6 +158,7 @@ struct Step {
     scale: Option<Var>,
     loss: Var,
     changes: Option<ChangeVars>,
+    words: Option<Var>,
 }
 
 /// Trains a model: forward, loss, backward and the optimiser's update, batch after batch; in mixed precision
@@ -165,6 +170,7 @@ pub struct Trainer {
     loss: LossSpec,
     size: [usize; 2],
     micro_batches: usize,
+    seed: u64,
     recompute: bool,
     augment: Option<Augmentation>,
     steps: BTreeMap<usize, Step>,
@@ -191,7 +197,8 @@ impl Trainer {
         let shape = Shape::new(1, size[0], size[1], model.in_channels);
         let mut graph = Graph::new();
         let x = graph.input("picture", shape);
-        model.build(&mut graph, x, true)?;
+        // As in evaluation: one small picture may have no statistics to train on, and the weights are the same.
+        model.build(&mut graph, x, false)?;
         let weights = Arc::new(Weights::new(context, &graph, seed)?);
         let gradients = weights.like_values("gradients")?;
         let optimizer = Optimizer::new(&weights, &gradients, *optim)?;
@@ -202,6 +209,7 @@ impl Trainer {
             loss: loss.clone(),
             size,
             micro_batches: micro_batches.max(1),
+            seed,
             recompute: false,
             augment: None,
             steps: BTreeMap::new(),
@@ -251,11 +259,11 @@ impl Trainer {
         let shape = Shape::new(n, self.size[0], self.size[1], self.model.in_channels);
         let mixed = self.optimizer.spec().scaling.is_some();
         let how = StepOptions { mixed, recompute: self.recompute, augment: self.augment };
-        let TrainingGraph { graph, x, y, seed, scale, loss, changes } =
+        let TrainingGraph { graph, x, y, seed, scale, loss, changes, words } =
             training_graph(&self.model, &self.loss, shape, how)?;
         let plan = Plan::new(&graph, &self.context)?;
         let session = Session::sharing(plan, &self.weights, Some(self.gradients.clone()))?;
-        self.steps.insert(n, Step { session, x, y, seed, scale, loss, changes });
+        self.steps.insert(n, Step { session, x, y, seed, scale, loss, changes, words });
         Ok(())
     }
 
@@ -300,6 +308,9 @@ impl Trainer {
             let target = one_hot(&y[start * of_y..(start + count) * of_y], self.model.out_channels);
             step.session.write(step.y, &target)?;
             step.session.write(step.seed, &[share])?;
+            if let Some(words) = step.words {
+                step.session.write_words(words, &self.words(start))?;
+            }
             if let Some(vars) = step.changes {
                 let [a, b, c, d] = changes.words;
                 // Parts of a batch draw other numbers.
@@ -330,6 +341,14 @@ impl Trainer {
             });
         }
         self.context.check()
+    }
+
+    /// What the network's own random numbers of the next step are a function of, for the part of a batch that begins
+    /// with picture `start`: the seed, the step, and the part. Augmentation draws from words that end otherwise.
+    fn words(&self, start: usize) -> [u32; 4] {
+        const NETWORK: u32 = 0x6e65_7400;
+        let step = self.optimizer.steps();
+        [self.seed as u32, (self.seed >> 32) as u32, step as u32, NETWORK ^ ((start as u32) << 16)]
     }
 
     /// Losses of the steps since the last call, oldest first; waits for them.

@@ -233,9 +233,12 @@ impl Building<'_> {
         for (name, made) in &self.outs {
             let name = format!("out.{name}");
             match made {
-                Made::Tensor(var) => judge.compare_stored(&name, session.shape(*var), &session.read(*var)?)?,
+                Made::Tensor(var) => {
+                    judge.compare_stored(&name, session.shape(*var), &session.read(*var)?)?
+                }
                 Made::Series(vars) => {
-                    let steps: Vec<Vec<f32>> = vars.iter().map(|v| session.read(*v)).collect::<Result<_>>()?;
+                    let steps: Vec<Vec<f32>> =
+                        vars.iter().map(|v| session.read(*v)).collect::<Result<_>>()?;
                     let pictures = steps.first().map_or(0, Vec::len);
                     let by_picture = (0..pictures).flat_map(|n| steps.iter().map(move |step| step[n]));
                     judge.compare(&name, &by_picture.collect::<Vec<_>>())?;

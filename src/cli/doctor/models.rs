@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::{
     cases::{Case, CaseFile, Judge},
     graphs::{self, Subject},
@@ -10,10 +12,16 @@ use crate::{
     Error, Result,
     gpu::Context,
     graph::{Graph, Var},
-    models::{Model, Network},
-    nn::{Net, Recurrence, attention_gate, recurrent_block, rrcnn_block},
+    models::{Encoder, Model, Network, Stage},
+    nn::{
+        MbConv, Net, Padding, Recurrence, attention_gate, inverted_residual, mbconv, recurrent_block,
+        rrcnn_block,
+    },
     ops::Act,
 };
+
+/// Blocks that are run by themselves.
+const BLOCKS: [&str; 5] = ["recurrent_block", "rrcnn_block", "attention_gate", "inverted_residual", "mbconv"];
 
 /// Runs a case in evaluation and in training; `None` if the network is not known.
 pub fn run(
@@ -32,8 +40,7 @@ pub fn run(
 }
 
 fn known(case: &Case) -> bool {
-    model(case).is_some()
-        || matches!(case.name.as_str(), "recurrent_block" | "rrcnn_block" | "attention_gate")
+    model(case).is_some() || BLOCKS.contains(&case.name.as_str())
 }
 
 /// Names in `list` that begin with `prefix`, without it.
@@ -93,15 +100,83 @@ fn subject(file: &CaseFile, case: &Case, train: bool, fuse: bool) -> Result<Subj
 fn block(net: &mut Net<'_>, case: &Case, x: Var, g: Var) -> Result<Var> {
     // The reference has one set of running statistics for all steps, as the public code.
     let recurrence = Recurrence { t: case.count("t", 2), bn_per_step: false };
+    let out = case.count("out", 1);
     match case.name.as_str() {
         "recurrent_block" => recurrent_block(net, x, recurrence),
-        "rrcnn_block" => rrcnn_block(net, &[x], case.count("out", 1), recurrence),
+        "rrcnn_block" => rrcnn_block(net, &[x], out, recurrence),
+        "inverted_residual" => {
+            inverted_residual(net, &[x], out, case.count("expansion", 1), case.count("squeeze", 1))
+        }
+        "mbconv" => {
+            net.bn_eps = case.number("bn_eps", 1e-5) as f32;
+            mbconv(net, x, &block_form(case))
+        }
         _ => attention_gate(net, g, x, case.count("F_int", 1)),
     }
 }
 
+fn block_form(case: &Case) -> MbConv {
+    let reduced = case.count("se_reduce", 0);
+    MbConv {
+        kernel: case.count("kernel", 3),
+        stride: case.count("stride", 1),
+        expand: (case.word("type") == "ir").then(|| case.count("expand", 1)),
+        out: case.count("out", 1),
+        reduced: (reduced > 0).then_some(reduced),
+        act: rectifier(case),
+        padding: padding(case),
+        drop: 0.0,
+    }
+}
+
+fn rectifier(case: &Case) -> Act {
+    if case.word("act") == "relu6" { Act::Relu6 } else { Act::Silu }
+}
+
+fn padding(case: &Case) -> Padding {
+    if case.word("pad") == "tf_same" { Padding::Same } else { Padding::Symmetric }
+}
+
+/// A network with an encoder; `None` where its settings are not all there.
+fn encoded(case: &Case) -> Option<Model> {
+    let list = |key: &str| case.attrs.get(key)?.as_array();
+    let stage = |value: &Value| {
+        let count = |key: &str| value.get(key)?.as_u64().map(|v| v as usize);
+        let inverted = value.get("type")?.as_str()? == "ir";
+        Some(Stage {
+            expand: if inverted { Some(count("expand")?) } else { None },
+            repeats: count("repeats")?,
+            kernel: count("kernel")?,
+            stride: count("stride")?,
+            out: count("out")?,
+        })
+    };
+    let encoder = Encoder {
+        stem: case.count("stem", 0),
+        stages: list("stages")?.iter().map(stage).collect::<Option<_>>()?,
+        se_ratio: case.attrs.get("se_ratio")?.as_f64().map(|ratio| ratio as f32),
+        act: rectifier(case),
+        padding: padding(case),
+        bn_eps: case.number("bn_eps_encoder", 1e-5) as f32,
+        drop_path: case.number("drop_path", 0.0) as f32,
+        frozen: false,
+    };
+    let widths = list("decoder_channels")?.iter().map(|v| v.as_u64().map(|v| v as usize));
+    Some(Model {
+        widths: widths.collect::<Option<_>>()?,
+        encoder,
+        expansion: case.count("expansion_ratio", 1),
+        squeeze: case.count("squeeze_ratio", 1),
+        bn_eps: case.number("bn_eps_decoder", 1e-5) as f32,
+        ..Model::new(Network::EfficientUNetPp, case.count("img_ch", 3), case.count("classes", 1))
+    })
+}
+
 /// The model of a case, as its checkpoint's settings would be given in a config.
 fn model(case: &Case) -> Option<Model> {
+    if case.name == "EfficientUNetPlusPlus" {
+        return encoded(case);
+    }
     let network = match case.name.as_str() {
         "U_Net" => Network::UNet,
         "R2U_Net" => Network::R2UNet,

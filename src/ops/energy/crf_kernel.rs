@@ -37,12 +37,8 @@ impl CrfKernel {
         let buffers = vec![Access::Write(slopes), Access::Read(l.input(1)), Access::Read(l.input(2))];
         let variant = Variant::new("energy/crf_kernel/slopes").feature("normalised", self.normalised);
         l.dispatch(variant, params, buffers, x.pixels());
-        let params = vec![
-            ("size", x.vec4s().into()),
-            ("h", x.h.into()),
-            ("w", x.w.into()),
-            ("c4", x.c4().into()),
-        ];
+        let params =
+            vec![("size", x.vec4s().into()), ("h", x.h.into()), ("w", x.w.into()), ("c4", x.c4().into())];
         let buffers = vec![Access::Write(l.output(0)), Access::Read(l.input(0)), Access::Read(slopes)];
         l.dispatch(Variant::new("energy/crf_kernel/apply"), params, buffers, x.vec4s());
     }

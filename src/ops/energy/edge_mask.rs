@@ -48,7 +48,9 @@ impl Operator for EdgeMask {
         }
         match inputs {
             [f] if f.c == 1 && !self.backward => Ok(vec![f.with_c(4)]),
-            [f, phi, slopes] if self.backward && [phi, slopes].iter().all(|s| **s == f.with_c(4)) => Ok(vec![*f]),
+            [f, phi, slopes] if self.backward && [phi, slopes].iter().all(|s| **s == f.with_c(4)) => {
+                Ok(vec![*f])
+            }
             _ => fail(format!("wants a filtered picture of one channel, got {inputs:?}")),
         }
     }

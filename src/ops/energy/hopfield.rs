@@ -22,12 +22,8 @@ pub enum Retrieval {
 
 impl Retrieval {
     /// All of them.
-    pub const ALL: [Self; 4] = [
-        Self::Softmax,
-        Self::Relu,
-        Self::Sparse(EntmaxKind::Sparsemax),
-        Self::Sparse(EntmaxKind::Entmax15),
-    ];
+    pub const ALL: [Self; 4] =
+        [Self::Softmax, Self::Relu, Self::Sparse(EntmaxKind::Sparsemax), Self::Sparse(EntmaxKind::Entmax15)];
 
     const fn feature(self) -> &'static str {
         match self {
@@ -123,7 +119,8 @@ impl Hopfield {
         match self.retrieval {
             Retrieval::Sparse(kind) => {
                 let weights = Entmax::new(kind).pixel(&sharp);
-                let (factor, power) = if kind == EntmaxKind::Sparsemax { (0.5, 2.0) } else { (4.0 / 3.0, 1.5) };
+                let (factor, power) =
+                    if kind == EntmaxKind::Sparsemax { (0.5, 2.0) } else { (4.0 / 3.0, 1.5) };
                 let spread = factor * (weights.iter().map(|w| w.powf(power)).sum::<f64>() - 1.0);
                 let energy = (spread - won(&weights)) / beta;
                 (weights, energy)
@@ -183,7 +180,9 @@ impl Operator for Hopfield {
         let fail = |message: String| Err(Error::shape("hopfield", message));
         let known = self.rate.is_finite() && self.beta.is_finite() && self.beta > 0.0;
         if self.steps == 0 || !known || !(0.0..1.0).contains(&self.anchor) {
-            return fail(format!("wants steps, a finite rate, beta above 0 and an anchor of 0 to 1, got {self:?}"));
+            return fail(format!(
+                "wants steps, a finite rate, beta above 0 and an anchor of 0 to 1, got {self:?}"
+            ));
         }
         let anchors = usize::from(self.anchor > 0.0);
         let (v, xi) = match inputs {

@@ -30,12 +30,8 @@ impl Operator for Laplacian {
 
     fn lower(&self, l: &mut Lowering<'_>) -> Result<()> {
         let x = l.input_shape(0);
-        let params = vec![
-            ("pixels", x.pixels().into()),
-            ("h", x.h.into()),
-            ("w", x.w.into()),
-            ("c4", x.c4().into()),
-        ];
+        let params =
+            vec![("pixels", x.pixels().into()), ("h", x.h.into()), ("w", x.w.into()), ("c4", x.c4().into())];
         let variant = Variant::new("energy/laplacian").feature("colour", x.c == 3);
         l.dispatch(variant, params, vec![Access::Write(l.output(0)), Access::Read(l.input(0))], x.pixels());
         Ok(())

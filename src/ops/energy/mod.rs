@@ -96,7 +96,8 @@ trait Steps {
             _ => self.steps(),
         };
         let skipped = self.steps() - followed;
-        let mut state = if skipped > 0 { self.take(b.graph, skipped, inputs[0], &inputs)? } else { inputs[0] };
+        let mut state =
+            if skipped > 0 { self.take(b.graph, skipped, inputs[0], &inputs)? } else { inputs[0] };
         let mut states = vec![state];
         for _ in 1..followed {
             state = self.take(b.graph, 1, state, &inputs)?;

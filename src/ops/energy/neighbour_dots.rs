@@ -44,8 +44,7 @@ impl Operator for NeighbourDots {
             ("c4", a.c4().into()),
             ("scale", self.scale.into()),
         ];
-        let buffers =
-            vec![Access::Write(l.output(0)), Access::Read(l.input(0)), Access::Read(l.input(1))];
+        let buffers = vec![Access::Write(l.output(0)), Access::Read(l.input(0)), Access::Read(l.input(1))];
         l.dispatch(Variant::new("energy/neighbour_dots"), params, buffers, a.pixels());
         Ok(())
     }

@@ -66,8 +66,7 @@ impl Operator for Neighbours {
             ("scale", self.scale.into()),
         ];
         let variant = Variant::new("energy/neighbours").feature("adjoint", self.adjoint);
-        let buffers =
-            vec![Access::Write(l.output(0)), Access::Read(l.input(0)), Access::Read(l.input(1))];
+        let buffers = vec![Access::Write(l.output(0)), Access::Read(l.input(0)), Access::Read(l.input(1))];
         l.dispatch(variant, params, buffers, u.vec4s());
         Ok(())
     }
@@ -79,8 +78,7 @@ impl Operator for Neighbours {
             false => k.at(n, h, w, d),
         };
         vec![Array::from_fn(u.shape, |n, h, w, c| {
-            let sum: f64 =
-                around(u.shape, h, w).map(|p| weight(n, (h, w), p) * u.at(n, p.1, p.2, c)).sum();
+            let sum: f64 = around(u.shape, h, w).map(|p| weight(n, (h, w), p) * u.at(n, p.1, p.2, c)).sum();
             f64::from(self.scale) * sum
         })]
     }

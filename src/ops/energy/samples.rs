@@ -1,8 +1,8 @@
 //! A few awkward samples of every operator here, as `ops::samples` has of the others.
 
 use super::{
-    Crf, CrfKernel, EdgeMask, Entmax, EntmaxKind, Frangi, Hopfield, Kohonen, Laplacian, NeighbourDots, Neighbours,
-    Patches, Response, Retrieval, Rule, Settle, Som, SomEnergy, SomEnergyKind, SomGrad,
+    Crf, CrfKernel, EdgeMask, Entmax, EntmaxKind, Frangi, Hopfield, Kohonen, Laplacian, NeighbourDots,
+    Neighbours, Patches, Response, Retrieval, Rule, Settle, Som, SomEnergy, SomEnergyKind, SomGrad,
 };
 use crate::{graph::Shape, ops::check::Sample};
 
@@ -48,7 +48,12 @@ fn crf() -> Vec<Sample> {
     };
     let anchored = Crf { anchor: 0.2, normalised: true, ..Crf::new(0.3, 2) };
     let traced = Crf { traced: true, ..Crf::new(0.3, 3) };
-    vec![of(anchored, ODD, true), of(Crf::new(0.3, 2), TINY, false), of(traced, ODD, false), of(traced, ODD, true)]
+    vec![
+        of(anchored, ODD, true),
+        of(Crf::new(0.3, 2), TINY, false),
+        of(traced, ODD, false),
+        of(traced, ODD, true),
+    ]
 }
 
 fn crf_kernel() -> Vec<Sample> {

@@ -97,8 +97,9 @@ impl Som {
                     let weights = self.twin_weights(v, phi, n, h, w);
                     for c in 0..v.shape.c {
                         let own = v.at(n, h, w, c);
-                        let moved: f64 =
-                            around(v.shape, h, w).map(|(d, y, x)| weights[d] * (v.at(n, y, x, c) - own)).sum();
+                        let moved: f64 = around(v.shape, h, w)
+                            .map(|(d, y, x)| weights[d] * (v.at(n, y, x, c) - own))
+                            .sum();
                         let back = start.map_or(0.0, |s| f64::from(self.anchor) * (s.at(n, h, w, c) - own));
                         *next.at_mut(n, h, w, c) = own + moved + back;
                     }
@@ -250,7 +251,8 @@ impl Operator for Som {
         let steps = self.steps as u64;
         let per_number = if self.responds() { 15 } else { 12 };
         // A dispatch a step: beliefs in and out and weights; by response also beliefs for the responses, these, and the mask.
-        let response = if self.responds() { v.bytes() + 2 * v.with_c(1).bytes() + 2 * phi.bytes() } else { 0 };
+        let response =
+            if self.responds() { v.bytes() + 2 * v.with_c(1).bytes() + 2 * phi.bytes() } else { 0 };
         let bytes = steps * (2 * v.bytes() + phi.bytes() + response) + phi.bytes();
         Cost { flops: steps * per_number * v.count() as u64, bytes }
     }
@@ -283,7 +285,8 @@ impl Operator for Som {
             for h in 0..v.shape.h {
                 for w in 0..v.shape.w {
                     for (d, y, x) in around(v.shape, h, w) {
-                        let apart = pixel(v, n, h, w).iter().zip(pixel(v, n, y, x)).map(|(a, b)| (a - b).powi(2));
+                        let apart =
+                            pixel(v, n, h, w).iter().zip(pixel(v, n, y, x)).map(|(a, b)| (a - b).powi(2));
                         sum += 0.25 * phi.at(n, h, w, d) * apart.sum::<f64>();
                     }
                 }

@@ -56,7 +56,10 @@ impl Operator for SomEnergy {
 
     fn gradient(&self, b: &mut Backward<'_>) -> Result<()> {
         let (Some(dy), false, SomEnergyKind::Pairs) = (b.dy(), self.backward, self.kind) else {
-            return Err(Error::shape("som_energy", "only the energy of pairs has a gradient, and no second one"));
+            return Err(Error::shape(
+                "som_energy",
+                "only the energy of pairs has a gradient, and no second one",
+            ));
         };
         let dv = b.graph.apply(Self { backward: true, ..*self }, &[b.input(0), dy])?;
         b.give(0, dv);
@@ -66,8 +69,7 @@ impl Operator for SomEnergy {
     fn lower(&self, l: &mut Lowering<'_>) -> Result<()> {
         let v = l.input_shape(0);
         let size = if self.backward { v.vec4s() } else { v.pixels() };
-        let params =
-            vec![("size", size.into()), ("h", v.h.into()), ("w", v.w.into()), ("c4", v.c4().into())];
+        let params = vec![("size", size.into()), ("h", v.h.into()), ("w", v.w.into()), ("c4", v.c4().into())];
         let variant = Variant::new("energy/som_energy")
             .feature("edges", self.kind == SomEnergyKind::Edges)
             .feature("backward", self.backward);
@@ -87,9 +89,9 @@ impl Operator for SomEnergy {
             pixel(v, n, a.0, a.1).iter().zip(pixel(v, n, b.0, b.1)).map(|(a, b)| (a - b).powi(2)).sum()
         };
         let energy = |n, h, w, _| match self.kind {
-            SomEnergyKind::Edges => {
-                around(v.shape, h, w).map(|(d, y, x)| 0.25 * inputs[1].at(n, h, w, d) * apart(n, (h, w), (y, x))).sum()
-            }
+            SomEnergyKind::Edges => around(v.shape, h, w)
+                .map(|(d, y, x)| 0.25 * inputs[1].at(n, h, w, d) * apart(n, (h, w), (y, x)))
+                .sum(),
             SomEnergyKind::Pairs => {
                 let group = group(h, w);
                 group.iter().flat_map(|a| group.iter().map(|b| 0.1 * apart(n, *a, *b))).sum()

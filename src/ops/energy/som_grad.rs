@@ -83,8 +83,7 @@ impl Operator for SomGrad {
         let mut params = vec![("size", v.vec4s().into())];
         params.extend(place);
         params.extend([("channels", v.c.into()), ("anchor", self.anchor.into())]);
-        let mut buffers =
-            vec![Access::Write(l.output(0)), Access::Read(l.input(2)), Access::Read(weights)];
+        let mut buffers = vec![Access::Write(l.output(0)), Access::Read(l.input(2)), Access::Read(weights)];
         if som.responds() {
             buffers.push(Access::Read(l.input(0)));
             buffers.extend(pulls.into_iter().map(Access::Read));

@@ -7,6 +7,9 @@ use toml::{Table, Value};
 use super::{Config, LossConfig, ModelConfig};
 use crate::{Error, Result};
 
+/// Keys that set the defaults of others.
+const NAMES: [&str; 3] = ["model.name", "model.encoder", "loss.name"];
+
 /// One key to set, and where it was asked for.
 struct Assignment {
     /// As written: `section.key`.
@@ -53,11 +56,11 @@ impl Config {
             all.push(from_override(text)?);
         }
         let mut config = Self::default();
-        // The names of network and loss come first: they set the defaults of their sections.
-        for assignment in all.iter().filter(|a| ["model.name", "loss.name"].contains(&a.key.as_str())) {
+        // The names of network, encoder and loss come first: they set the defaults of their sections.
+        for assignment in all.iter().filter(|a| NAMES.contains(&a.key.as_str())) {
             config.apply(assignment)?;
         }
-        config.model = ModelConfig::of(config.model.name);
+        config.model = ModelConfig::of(config.model.name).with_encoder(config.model.encoder);
         config.loss.0 = config.loss.0.iter().map(|loss| LossConfig::of(loss.name)).collect();
         for assignment in &all {
             config.apply(assignment)?;
@@ -247,7 +250,7 @@ mod tests {
         assert!(complaint("model.lr = 1").contains(r#"did you mean "optim.lr"?"#));
         assert!(complaint("lr = 1").contains(r#"did you mean "optim.lr"?"#));
         assert!(complaint("[modle]\nt = 1").contains("did you mean [model]?"));
-        assert!(complaint("[zzz]\nt = 1").contains("model, data, augment, loss, optim, train"));
+        assert!(complaint("[zzz]\nt = 1").contains("model, descent, data, augment, loss, optim, train"));
         assert!(complaint("loss.zzzzzzz = 1").contains("[loss] has name, weight, alpha"));
         assert!(complaint("loss = 1").contains("loss: expected a section"));
         assert!(with(&["train.sede=1"]).unwrap_err().to_string().contains(r#""train.seed""#));

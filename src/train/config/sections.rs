@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::Key;
 use super::values::{
-    ClassReduction, DataKind, EmptyMasks, Fit, GateAct, Init, Kind, LossName, LossScope, MaskCoding,
-    ModelName, Normalise, OptimName, Partial, Precision, Schedule, Size, as_toml, take,
+    ClassReduction, ClassWeighting, DataKind, EmptyMasks, EncoderName, Fit, GateAct, Init, Kind, LossName,
+    LossScope, MaskCoding, ModelName, Normalise, OptimName, Padding, Partial, PenaltyForm, Precision,
+    Schedule, Size, as_toml, take,
 };
 
 /// Declares a section: a struct with a default, and what reading and explaining need.
@@ -51,13 +52,17 @@ macro_rules! section {
     };
 }
 
+pub(super) use section;
+
 section! {
     /// The network. Defaults differ by `name`, see [`ModelConfig::of`].
     ModelConfig = "model" {
         /// Which network. `rrattunet` is the recurrent residual U-Net with attention and transposed
-        /// convolutions, the others are the public U-Net family. Sets the defaults of the keys below.
+        /// convolutions; efficientunetpp an EfficientNet with a dense decoder; the others are the public U-Net family. Sets the defaults of the keys below.
         name: ModelName = ModelName::R2AttUNet;
-        /// Channels of each level, finest first. Five levels halve the picture four times.
+        /// Channels of each level, finest first. Five levels halve the picture four times. For efficientunetpp those of
+        /// the five levels of the decoder, coarsest first, and the picture is halved five times (its default: 256, 128,
+        /// 64, 32, 16).
         widths: Vec<usize> = vec![64, 128, 256, 512, 1024];
         /// How many times a recurrent unit looks again: it applies its convolution t + 1 times.
         t: usize = 2;
@@ -80,13 +85,36 @@ section! {
         /// Whether each step of a recurrent unit keeps its own running statistics. Evaluation goes wrong
         /// without; public checkpoints have one set for all steps and need false.
         bn_per_step: bool = true;
-        /// What batch norm adds to a variance.
+        /// For efficientunetpp: the EfficientNet that looks at the picture first; lite0 is without squeeze-and-excitation.
+        encoder: EncoderName = EncoderName::B0;
+        /// For efficientunetpp: how the encoder's convolutions are padded: symmetric, or same as TensorFlow does. Weights
+        /// that were trained there (tf_efficientnet, lite) want same.
+        padding: Padding = Padding::Symmetric;
+        /// For efficientunetpp: what the encoder's batch norms add to a variance (default of lite0: 1e-3). Weights from
+        /// TensorFlow want 1e-3.
+        encoder_bn_eps: f64 = 1e-5;
+        /// For efficientunetpp: with what probability a training picture skips the encoder's last block; that of the
+        /// others rises to it from 0 (its default: 0.2).
+        drop_path: f64 = 0.0;
+        /// For efficientunetpp: how many times a block of the decoder widens its input.
+        expansion: usize = 1;
+        /// For efficientunetpp: by what the squeeze-and-excitation of the decoder narrows its channels.
+        squeeze: usize = 1;
+        /// For efficientunetpp: whether the encoder stays as it is: its weights and statistics do not move.
+        freeze_encoder: bool = false;
+        /// For efficientunetpp: a safetensors file whose tensors encoder.* (or timm's, without that beginning) the encoder
+        /// starts from; others in it are passed over. Read where training begins, not where it is resumed or begins
+        /// with --init. For pictures of one channel the first convolution of a file for three is summed over them.
+        encoder_weights: PathBuf = PathBuf::new();
+        /// What batch norm adds to a variance; for efficientunetpp, in the decoder.
         bn_eps: f64 = 1e-5;
         /// How much of a batch's statistics goes into the running ones, 0 to 1.
         bn_momentum: f64 = 0.1;
         /// How weights begin: as PyTorch's defaults, he (normal, of variance 2 / fan in before a ReLU and a third of
         /// 1 / fan in elsewhere), printed (normal, of deviation 2 / sqrt(fan in): the words of rrattunet's paper, whose outputs
-        /// are then saturated at first) or xavier (uniform). Default of rrattunet: he.
+        /// are then saturated at first), xavier (uniform) or public (as the public code of the network has it, part by part:
+        /// for efficientunetpp normal by fan out in the encoder, uniform by fan in in the decoder, xavier in the head; as
+        /// pytorch for the others). Default of rrattunet: he; of efficientunetpp: public.
         init: Init = Init::Pytorch;
     }
 }
@@ -202,26 +230,40 @@ section! {
         name: LossName = LossName::FocalTversky;
         /// Factor of this loss in the sum.
         weight: f64 = 1.0;
-        /// Tversky: the weight of false positives. Focal: the weight of what should be 1 (its default: 0.25).
+        /// Tversky: the weight of false positives. Focal, also in total: the weight of what should be 1 (its default: 0.25).
         alpha: f64 = 0.3;
         /// Tversky: the weight of false negatives. Weighted cross-entropy: the weight of what should be 1.
         beta: f64 = 0.7;
         /// Focal Tversky: the exponent of 1 - T; below 1 it weighs nearly right pictures more. Focal: the exponent of
-        /// what a probability lacks (its default: 2).
+        /// what a probability lacks (its default, also in total: 2).
         gamma: f64 = 0.75;
         /// Focal Tversky: the least value of 1 - T; below it there is no slope.
         least: f64 = 1e-7;
-        /// What Dice and Tversky add above and below the fraction line (default of two_class_dice: 1e-5).
+        /// What Dice and Tversky add above and below the fraction line (default of two_class_dice: 1e-5). gdl, pgdl and
+        /// total add it to weighted pixels, which are few (their default: 0).
         smooth: f64 = 1.0;
-        /// Whether Dice and Tversky sum over the whole batch, or over each picture and then average.
+        /// Whether Dice and Tversky sum over the whole batch, or over each picture and then average (default of gdl, pgdl
+        /// and total: image).
         scope: LossScope = LossScope::Batch;
         /// How Dice and Tversky join the losses of several classes.
         class_reduction: ClassReduction = ClassReduction::Mean;
         /// Whether Dice and Tversky of a single probability take the pixels outside for a class, too. Without, training can
         /// rest where all pixels are inside, if most of them are.
         both_sides: bool = false;
-        /// Whether class 0 of several counts in Dice and Tversky.
+        /// Whether class 0 of several counts in Dice and Tversky, and in gdl, pgdl and total. A single probability is two
+        /// classes there, which both count.
         background: bool = true;
+        /// For gdl, pgdl and total: how much a class counts: none, all alike; inverse_square, by 1 / pixels^2, what is
+        /// absent as the rarest class that is there; inverse_square_eps, by 1 / (pixels + weight_eps)^2, where an absent
+        /// class outweighs all others and the loss stays at 1.
+        class_weighting: ClassWeighting = ClassWeighting::InverseSquare;
+        /// What inverse_square_eps adds to the pixels of a class.
+        weight_eps: f64 = 1e-4;
+        /// For pgdl and total: how strong the penalty k of generalised Dice L is; 0: none.
+        penalty: f64 = 0.75;
+        /// For pgdl and total: printed, L / (1 + k (1 - L)), flat where nearly right; or silva, 1 - (1 - L) / (1 + k L), as
+        /// public code has it, steep there.
+        penalty_form: PenaltyForm = PenaltyForm::Printed;
         /// Cross-entropy of a softmax: a weight for each class; empty: all alike.
         class_weights: Vec<f64> = Vec::new();
     }
@@ -335,7 +377,17 @@ impl ModelConfig {
             ModelName::R2UNet => Self { attention: false, ..base },
             ModelName::R2AttUNet => base,
             ModelName::RrAttUNet => Self { gate_act: GateAct::Tanh, gate_bn: false, init: Init::He, ..base },
+            ModelName::EfficientUNetPp => {
+                let (widths, init) = (vec![256, 128, 64, 32, 16], Init::Public);
+                Self { t: 0, residual: false, attention: false, widths, init, drop_path: 0.2, ..base }
+            }
         }
+    }
+
+    /// With an encoder and its defaults.
+    pub fn with_encoder(self, encoder: EncoderName) -> Self {
+        let lite = encoder == EncoderName::Lite0;
+        Self { encoder, encoder_bn_eps: if lite { 1e-3 } else { self.encoder_bn_eps }, ..self }
     }
 }
 
@@ -374,6 +426,8 @@ impl LossConfig {
                 Self { alpha: 0.25, gamma: 2.0, ..base }
             }
             LossName::TwoClassDice => Self { smooth: 1e-5, ..base },
+            LossName::Gdl | LossName::Pgdl => Self { smooth: 0.0, scope: LossScope::Image, ..base },
+            LossName::Total => Self { name, alpha: 0.25, gamma: 2.0, ..Self::of(LossName::Pgdl) },
             _ => base,
         }
     }

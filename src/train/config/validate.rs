@@ -13,6 +13,7 @@ impl Config {
     /// [`Error::Config`] naming the first offending key, its value and what is allowed.
     pub fn validate(&self) -> Result<()> {
         self.validate_model()?;
+        self.validate_descent()?;
         self.validate_data()?;
         self.validate_augment()?;
         self.validate_loss()?;
@@ -46,6 +47,7 @@ impl Config {
     /// The public networks are as they are; a key that would change nothing is refused.
     fn validate_variant(&self) -> Result<()> {
         let (model, usual) = (&self.model, ModelConfig::of(self.model.name));
+        self.validate_encoder(&usual)?;
         let set = [
             ("share", model.share == usual.share),
             ("residual", model.residual == usual.residual),
@@ -57,6 +59,36 @@ impl Config {
         changed.map_or(Ok(()), |(key, _)| {
             Err(Error::Config(format!("model.{key} can only be changed for model.name = \"rrattunet\"")))
         })
+    }
+
+    fn validate_encoder(&self, usual: &ModelConfig) -> Result<()> {
+        let model = &self.model;
+        if model.name != ModelName::EfficientUNetPp {
+            let set = [
+                ("encoder", model.encoder == usual.encoder),
+                ("padding", model.padding == usual.padding),
+                ("encoder_bn_eps", model.encoder_bn_eps == usual.encoder_bn_eps),
+                ("drop_path", model.drop_path == usual.drop_path),
+                ("expansion", model.expansion == usual.expansion),
+                ("squeeze", model.squeeze == usual.squeeze),
+                ("freeze_encoder", model.freeze_encoder == usual.freeze_encoder),
+                ("encoder_weights", model.encoder_weights == usual.encoder_weights),
+            ];
+            return set.iter().find(|(_, same)| !same).map_or(Ok(()), |(key, _)| {
+                let message = format!("model.{key} can only be changed for model.name = \"efficientunetpp\"");
+                Err(Error::Config(message))
+            });
+        }
+        ensure(model.widths.len() == 5, || {
+            format!(
+                "model.widths has {} numbers; the decoder of efficientunetpp has 5 levels",
+                model.widths.len()
+            )
+        })?;
+        positive("model.expansion", model.expansion)?;
+        positive("model.squeeze", model.squeeze)?;
+        fraction("model.drop_path", model.drop_path)?;
+        within("model.encoder_bn_eps", model.encoder_bn_eps, model.encoder_bn_eps > 0.0, "more than 0")
     }
 
     fn validate_data(&self) -> Result<()> {
@@ -144,9 +176,9 @@ impl Config {
     }
 
     fn validate_one_loss(&self, loss: &LossConfig) -> Result<()> {
-        use LossName::{CrossEntropy, Focal, FocalDice, FocalTrueClass, WeightedBce};
+        use LossName::{CrossEntropy, Focal, FocalDice, FocalTrueClass, Total, WeightedBce};
         let (name, classes, weights) = (loss.name, self.model.classes, &loss.class_weights);
-        let focal = matches!(name, Focal | FocalDice | FocalTrueClass);
+        let focal = matches!(name, Focal | FocalDice | FocalTrueClass | Total);
         let most = |is_share: bool| if is_share { 1.0 } else { f64::MAX };
         let allowed = |is_share: bool| if is_share { "0 to 1" } else { "0 or more" };
         let [alpha, beta] = [focal, name == WeightedBce];
@@ -156,6 +188,8 @@ impl Config {
         within("loss.gamma", loss.gamma, loss.gamma > 0.0 || (focal && loss.gamma == 0.0), "more than 0")?;
         within("loss.least", loss.least, loss.least > 0.0, "more than 0")?;
         within("loss.smooth", loss.smooth, loss.smooth >= 0.0, "0 or more")?;
+        within("loss.weight_eps", loss.weight_eps, loss.weight_eps > 0.0, "more than 0")?;
+        within("loss.penalty", loss.penalty, loss.penalty >= 0.0, "0 or more")?;
         ensure(classes > 1 || !matches!(name, CrossEntropy | FocalTrueClass), || {
             format!("loss.name {:?} needs model.classes of 2 or more", name.name())
         })?;
@@ -230,19 +264,19 @@ impl Config {
         ensure(!train.out.as_os_str().is_empty(), || "train.out is empty; name the run's folder".to_owned())
     }
 
-    /// Every level but the first halves the picture, which must come out even.
+    /// Every level but the first halves the picture, which must come out even; an encoder halves it five times.
     fn validate_size(&self) -> Result<()> {
         let (size, levels) = (self.data.size, self.model.widths.len());
-        let multiple = 1usize << (levels - 1);
+        let (multiple, why) = match self.model.name {
+            ModelName::EfficientUNetPp => (32, "model.name \"efficientunetpp\" needs".to_owned()),
+            _ => (1usize << (levels - 1), format!("{levels} levels of model.widths need")),
+        };
         for side in [size.height, size.width] {
             positive("data.size", side)?;
             ensure(side.is_multiple_of(multiple), || {
                 let (less, more) = (side / multiple * multiple, side.div_ceil(multiple) * multiple);
                 let near = if less == 0 { format!("{more}") } else { format!("{less} or {more}") };
-                format!(
-                    "data.size {side} is no multiple of {multiple}, as {levels} levels of model.widths need; \
-                     try {near}"
-                )
+                format!("data.size {side} is no multiple of {multiple}, as {why}; try {near}")
             })?;
         }
         let tile = size.height.min(size.width);
@@ -252,11 +286,11 @@ impl Config {
     }
 }
 
-fn ensure(fits: bool, message: impl FnOnce() -> String) -> Result<()> {
+pub(super) fn ensure(fits: bool, message: impl FnOnce() -> String) -> Result<()> {
     if fits { Ok(()) } else { Err(Error::Config(message())) }
 }
 
-fn within(key: &str, value: f64, fits: bool, allowed: &str) -> Result<()> {
+pub(super) fn within(key: &str, value: f64, fits: bool, allowed: &str) -> Result<()> {
     ensure(fits && value.is_finite(), || format!("{key} is {value}; it must be {allowed}"))
 }
 
@@ -264,7 +298,7 @@ fn fraction(key: &str, value: f64) -> Result<()> {
     within(key, value, (0.0..1.0).contains(&value), "0 or more and below 1")
 }
 
-fn positive(key: &str, value: usize) -> Result<()> {
+pub(super) fn positive(key: &str, value: usize) -> Result<()> {
     ensure(value > 0, || format!("{key} is 0; it must be 1 or more"))
 }
 
@@ -285,6 +319,13 @@ mod tests {
             ("model.classes = 300", "256 classes"),
             ("model.in_channels = 1", "set both"),
             ("model.attention = false", "rrattunet"),
+            ("model.encoder = \"b1\"", "efficientunetpp"),
+            ("model.freeze_encoder = true", "efficientunetpp"),
+            ("model.name = \"efficientunetpp\"\nmodel.widths = [8, 4]", "5 levels"),
+            ("model.name = \"efficientunetpp\"\nmodel.drop_path = 1.0", "model.drop_path is 1"),
+            ("model.name = \"efficientunetpp\"\nmodel.squeeze = 0", "model.squeeze is 0"),
+            ("model.name = \"efficientunetpp\"\nmodel.attention = true", "rrattunet"),
+            ("model.name = \"efficientunetpp\"\ndata.size = 48", "try 32 or 64"),
             ("data.channels = 2", "1 (gray) or 3"),
             ("train.batch = 4096\ntrain.micro_batches = 2048", "1024"),
             ("model.bn_momentum = 1.5", "model.bn_momentum is 1.5; it must be 0 to 1"),
@@ -305,6 +346,9 @@ mod tests {
             ("loss.alpha = -0.1", "loss.alpha is -0.1"),
             ("loss.gamma = 0", "loss.gamma"),
             ("loss.weight = 0", "loss.weight"),
+            ("loss.name = \"pgdl\"\nloss.penalty = -1", "loss.penalty is -1"),
+            ("loss.weight_eps = 0", "loss.weight_eps"),
+            ("loss.name = \"total\"\nloss.alpha = 1.5", "loss.alpha is 1.5; it must be 0 to 1"),
             ("loss.name = \"focal\"\nloss.alpha = 1.5", "loss.alpha is 1.5; it must be 0 to 1"),
             ("loss.name = \"cross_entropy\"", "model.classes of 2 or more"),
             ("loss.background = false", "loss.background"),

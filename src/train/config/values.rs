@@ -89,6 +89,112 @@ choice! {
         R2UNet = "r2unet",
         /// Recurrent residual U-Net with transposed convolutions, and gates on all but the shallowest skip.
         RrAttUNet = "rrattunet",
+        /// EfficientUNet++: an EfficientNet with a dense grid of decoder blocks over it.
+        EfficientUNetPp = "efficientunetpp",
+    }
+}
+choice! {
+    /// An EfficientNet without its classifier.
+    EncoderName {
+        /// Widths and depths as published.
+        B0 = "b0",
+        /// 1.1 times as deep.
+        B1 = "b1",
+        /// 1.1 times as wide, 1.2 times as deep.
+        B2 = "b2",
+        /// 1.2 times as wide, 1.4 times as deep.
+        B3 = "b3",
+        /// 1.4 times as wide, 1.8 times as deep.
+        B4 = "b4",
+        /// 1.6 times as wide, 2.2 times as deep.
+        B5 = "b5",
+        /// 1.8 times as wide, 2.6 times as deep.
+        B6 = "b6",
+        /// Twice as wide, 3.1 times as deep.
+        B7 = "b7",
+        /// B0 without squeeze-and-excitation, with ReLU6.
+        Lite0 = "lite0",
+    }
+}
+choice! {
+    /// How strided convolutions are padded.
+    Padding {
+        /// Alike on all sides, as PyTorch does.
+        Symmetric = "symmetric",
+        /// As TensorFlow's "same".
+        Same = "same",
+    }
+}
+choice! {
+    /// What beliefs descend.
+    EnergyName {
+        /// Nothing.
+        None = "none",
+        /// A self-organising map.
+        Som = "som",
+        /// A conditional random field.
+        Crf = "crf",
+        /// A Hopfield network over patches.
+        Hopfield = "hopfield",
+        /// Steps of som and hopfield in turn.
+        Hybrid = "hybrid",
+        /// The mean of som, crf and hopfield.
+        Ensemble = "ensemble",
+    }
+}
+choice! {
+    /// How a gradient goes back through the steps of a descent.
+    GradientThrough {
+        /// Through all.
+        Unrolled = "unrolled",
+        /// Through the last.
+        Truncated = "truncated",
+        /// Through the equilibrium.
+        Implicit = "implicit",
+    }
+}
+choice! {
+    /// How a pixel of a self-organising map weighs its neighbours.
+    RuleName {
+        /// Alike (eq 9).
+        Equilibrium = "equilibrium",
+        /// By their responses, along whole edges (eq 10).
+        Response = "response",
+        /// By their responses, as printed.
+        Literal = "literal",
+    }
+}
+choice! {
+    /// What of a picture cuts edges.
+    EdgeFilterName {
+        /// Its Laplacian.
+        Laplacian = "laplacian",
+        /// Vesselness by its Hessian.
+        Hessian = "hessian",
+        /// A 3x3 convolution that is learnt.
+        Learned = "learned",
+    }
+}
+choice! {
+    /// Compatibility of labels.
+    Compatibility {
+        /// Of each with each.
+        Matrix = "matrix",
+        /// One number.
+        Scalar = "scalar",
+    }
+}
+choice! {
+    /// How likeness to memories weighs them.
+    RetrievalName {
+        /// Softmax.
+        Softmax = "softmax",
+        /// What is above 0.
+        Relu = "relu",
+        /// Sparsemax.
+        Sparsemax = "sparsemax",
+        /// Entmax with alpha 1.5.
+        Entmax = "entmax",
     }
 }
 choice! {
@@ -111,6 +217,8 @@ choice! {
         Printed = "printed",
         /// Uniform with variance 2 / (fan-in + fan-out).
         Xavier = "xavier",
+        /// Each part of a network as its public code has it.
+        Public = "public",
     }
 }
 choice! {
@@ -171,6 +279,32 @@ choice! {
         FocalTrueClass = "focal_true_class",
         /// focal + dice.
         FocalDice = "focal_dice",
+        /// Generalised Dice: classes weighed by how rare they are.
+        Gdl = "gdl",
+        /// Penalised generalised Dice.
+        Pgdl = "pgdl",
+        /// pgdl + focal.
+        Total = "total",
+    }
+}
+choice! {
+    /// How much a class counts in generalised Dice.
+    ClassWeighting {
+        /// All alike.
+        None = "none",
+        /// 1 / pixels^2; what is absent counts as the rarest class that is there.
+        InverseSquare = "inverse_square",
+        /// 1 / (pixels + weight_eps)^2.
+        InverseSquareEps = "inverse_square_eps",
+    }
+}
+choice! {
+    /// Which function of generalised Dice is its penalised form.
+    PenaltyForm {
+        /// L / (1 + k (1 - L)).
+        Printed = "printed",
+        /// 1 - (1 - L) / (1 + k L).
+        Silva = "silva",
     }
 }
 choice! {
