@@ -6,7 +6,7 @@ use gyre::{
 #[test]
 fn any_shape() {
     for c in [1, 3] {
-        for [n, h, w] in [[3, 5, 7], [1, 1, 1], [2, 1, 9], [1, 33, 2], [2, 2, 3], [2, 70, 41]] {
+        for [n, h, w] in [[3, 5, 7], [1, 1, 1], [2, 1, 9], [1, 33, 3], [2, 2, 3], [2, 70, 41]] {
             let x = Shape::new(n, h, w, c);
             crate::forward([Sample::new(x.to_string(), Frangi, &[x]).forward_only()]);
         }

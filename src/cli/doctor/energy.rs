@@ -49,7 +49,7 @@ pub fn run(
         "response" => b.response(),
         "energy7" => b.energy7(),
         "edge_mask" => b.edge_mask(),
-        "som9" | "som10" | "som" => b.som(),
+        "som_eq9" | "som_eq10" => b.som(),
         "crf_kernel" => b.crf_kernel(),
         "crf" => b.crf(),
         "hopfield" => b.hopfield(),

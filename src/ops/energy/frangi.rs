@@ -15,7 +15,8 @@ use crate::{
 /// `R = |l1| / max(l2, 1e-10)`, `S = sqrt(l1^2 + l2^2)`, `gamma = max(S) / 2` over the picture, and the response is
 /// `v = exp(-2 R^2) (1 - exp(-S^2 / (2 gamma^2)))`, or 1 where v is not positive. What f32 cannot tell from zero beside
 /// 1, v < 2^-24, counts as that. Where S is 0 so is v, hence a flat picture, whose gamma is 0, is 1 all over. Of
-/// equal |l| the positive one is l2.
+/// equal |l| the positive one is l2. Of bright ridges (l2 < 0) R is beyond all bounds, but where l1 is zero to ten
+/// places, as along straight edges of shapes: there they count as dark ones do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Frangi;
 
