@@ -17,7 +17,7 @@ pub use losses::Losses;
 pub use sections::{AugmentConfig, DataConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig};
 pub use values::{
     ClassReduction, DataKind, EmptyMasks, Fit, GateAct, Init, LossName, LossScope, MaskCoding, ModelName,
-    Normalise, OptimName, Partial, Precision, Schedule, Size,
+    NoiseSpace, Normalise, OptimName, Partial, Precision, Schedule, Size,
 };
 
 use crate::{Error, Result};
