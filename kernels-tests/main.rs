@@ -29,6 +29,7 @@ mod matmul;
 mod median;
 mod noise;
 mod optim;
+mod polygon;
 mod pool;
 mod pool_grad;
 mod portability;

@@ -171,6 +171,22 @@ fn so_with_momentum_and_a_recurrent_network() {
     survives_kills(&keys, 3);
 }
 
+/// Noise of training pictures goes on where it was, and that of the others stays.
+#[test]
+fn so_with_noise_on_polygons() {
+    let keys = [
+        "train.checkpoint_every=1",
+        "data.kind=polygons",
+        "data.sides=[3, 0]",
+        "model.classes=3",
+        "data.shapes_test=5",
+        "data.noise=0.7",
+        "data.normalise=minmax",
+        "loss.name=cross_entropy",
+    ];
+    survives_kills(&keys, 8);
+}
+
 /// The only checkpoints stand at the last step of an epoch, before its row is written.
 #[test]
 fn so_where_an_epoch_is_done_but_not_closed() {

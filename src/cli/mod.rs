@@ -9,6 +9,7 @@ mod info;
 mod plan;
 mod predict;
 mod run;
+mod shapes;
 mod tune;
 
 use std::{
@@ -68,8 +69,8 @@ enum Command {
     Report(run::ReportArgs),
     /// Runs an experiment, a grid of configs and seeds, and sums it up in tables and figures.
     Experiment(experiment::ExperimentArgs),
-    /// Writes generated shapes with their masks to a folder.
-    Shapes(run::ShapesArgs),
+    /// Writes generated pictures with their masks to a folder: shapes, polygons, or synthetic angiograms.
+    Shapes(shapes::ShapesArgs),
 }
 
 /// How activations are stored where nothing is trained.
@@ -143,7 +144,7 @@ pub fn main(cli: Cli) -> Result<u8> {
         Command::Predict(args) => predict::predict(&context()?, &args),
         Command::Report(args) => run::report(&context()?, &args),
         Command::Experiment(args) => experiment::experiment(context, &kernels, &args),
-        Command::Shapes(args) => run::shapes(&args),
+        Command::Shapes(args) => shapes::shapes(context, &args),
     };
     if let Some(context) = opened.get() {
         tune::keep_pipelines(context);

@@ -1,4 +1,4 @@
-//! `gyre train`, `gyre eval`, `gyre config`, `gyre shapes`.
+//! `gyre train`, `gyre eval`, `gyre config`.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -7,7 +7,6 @@ use clap::{Args, ValueEnum};
 use super::{ConfigFile, Precision, predict::LooksArgs, say, tune::Kernels};
 use crate::{
     Error, Result,
-    data::{ShapesDataset, ShapesOptions},
     gpu::Context,
     io::atomic::write_atomic,
     metrics::{Summary, Values},
@@ -215,38 +214,4 @@ fn print_scores(summary: &Summary) {
         let (hausdorff, hd95) = (show(s.hausdorff), show(s.hd95));
         say!("Hausdorff distance {hausdorff}, 95 % {hd95} (or, pooled, {}) pixels", show(s.hd95_pooled));
     }
-}
-
-#[derive(Debug, Args)]
-pub struct ShapesArgs {
-    /// Folder to write to; must be empty or new.
-    #[arg(long)]
-    out: PathBuf,
-    /// Pictures.
-    #[arg(long, default_value_t = 200)]
-    count: usize,
-    /// Height and width.
-    #[arg(long, default_value_t = 128)]
-    size: usize,
-    /// Classes with the background: 2, or 4.
-    #[arg(long, default_value_t = 2)]
-    classes: usize,
-    /// 1 gray, 3 colour.
-    #[arg(long, default_value_t = 1)]
-    channels: usize,
-    /// Everything follows from it.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-}
-
-/// Writes generated shapes.
-///
-/// # Errors
-/// [`Error::Io`] if they cannot be written, [`Error::Config`] for impossible settings.
-pub fn shapes(args: &ShapesArgs) -> Result<u8> {
-    let ShapesArgs { size, classes, channels, count, seed, .. } = *args;
-    ShapesDataset::new(ShapesOptions { size, classes, channels, count, seed })?
-        .write_folder(&args.out, count)?;
-    say!("{count} pictures in {}", args.out.display());
-    Ok(0)
 }

@@ -1,8 +1,9 @@
 //! Windows side by side, ready for upload.
 
 use super::fit::Crop;
+use super::mask::Mask;
+use super::picture::Picture;
 use super::random::{Purpose, below, keyed};
-use super::sample::Sample;
 
 /// A batch of windows. Rows of `x` and `y` from `valid` on are padding: all zero, in no statistic, without id
 /// or crop.
@@ -53,50 +54,50 @@ impl Turn {
     }
 }
 
-/// Copies the `h` x `w` window at `crop` of a prepared sample to `x` (`h * w * c`) and `y` (`h * w`).
+/// Copies the `h` x `w` window at `crop` of a prepared picture and its mask to `x` (`h * w * c`) and `y` (`h * w`).
 pub(crate) fn cut(
-    sample: &Sample,
+    (picture, mask): (&Picture, &Mask),
     crop: Crop,
     (h, w): (usize, usize),
     turn: Turn,
     x: &mut [f32],
     y: &mut [u8],
 ) {
-    let (stride, c) = (sample.picture.width, sample.picture.channels);
+    let (stride, c) = (picture.width, picture.channels);
     for r in 0..h {
         if turn == Turn::default() {
             let at = (crop.y + r) * stride + crop.x;
-            x[r * w * c..(r + 1) * w * c].copy_from_slice(&sample.picture.data[at * c..(at + w) * c]);
-            y[r * w..(r + 1) * w].copy_from_slice(&sample.mask.data[at..at + w]);
+            x[r * w * c..(r + 1) * w * c].copy_from_slice(&picture.data[at * c..(at + w) * c]);
+            y[r * w..(r + 1) * w].copy_from_slice(&mask.data[at..at + w]);
             continue;
         }
         for s in 0..w {
             let (row, column) = turn.source(r, s, h, w);
             let (at, to) = ((crop.y + row) * stride + crop.x + column, r * w + s);
-            x[to * c..(to + 1) * c].copy_from_slice(&sample.picture.data[at * c..(at + 1) * c]);
-            y[to] = sample.mask.data[at];
+            x[to * c..(to + 1) * c].copy_from_slice(&picture.data[at * c..(at + 1) * c]);
+            y[to] = mask.data[at];
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Mask, Picture};
     use super::*;
 
-    fn sample() -> Sample {
+    fn sample() -> (Picture, Mask) {
         let picture = Picture {
             width: 3,
             height: 3,
             channels: 2,
             data: (0..18).map(|v| (v / 2 * 10 + v % 2) as f32).collect(),
         };
-        Sample { id: "a".into(), picture, mask: Mask { width: 3, height: 3, data: (0..9).collect() } }
+        (picture, Mask { width: 3, height: 3, data: (0..9).collect() })
     }
 
     fn cut_turned(turn: Turn) -> Vec<u8> {
         let (mut x, mut y) = (vec![0.0; 8], vec![0; 4]);
-        cut(&sample(), Crop { item: 0, x: 1, y: 1 }, (2, 2), turn, &mut x, &mut y);
+        let (picture, mask) = sample();
+        cut((&picture, &mask), Crop { item: 0, x: 1, y: 1 }, (2, 2), turn, &mut x, &mut y);
         let expected: Vec<f32> =
             y.iter().flat_map(|&v| [f32::from(v) * 10.0, f32::from(v) * 10.0 + 1.0]).collect();
         assert_eq!(x, expected, "picture and mask went apart");

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::mask::Mask;
+use super::noise::Grain;
 use super::normalise::Normalise;
 use super::picture::Picture;
 use super::sample::{Dataset, Sample};
@@ -91,6 +92,13 @@ impl Fit {
 
     /// The sample ready for cutting; the mask goes with the picture.
     pub(crate) fn prepare(&self, sample: Sample, normalise: &Normalise) -> Result<Sample> {
+        let Sample { id, picture, mask } = self.prepare_size(sample)?;
+        Ok(Sample { id, picture: self.finish_picture(picture, normalise, None)?, mask })
+    }
+
+    /// The sample with its mask ready for cutting and its picture ready for [`Self::finish_picture`]: what of the
+    /// preparation is the same in every epoch where noise is not.
+    pub(crate) fn prepare_size(&self, sample: Sample) -> Result<Sample> {
         let Sample { id, picture, mask } = sample;
         let Mask { width: w, height: h, .. } = mask;
         let mask = match *self {
@@ -101,26 +109,47 @@ impl Fit {
                 Mask { width: w.max(size), height: h.max(size), data }
             }
         };
-        Ok(Sample { id, picture: self.prepare_picture(picture, normalise)?, mask })
+        Ok(Sample { id, picture: self.resize_picture(picture)?, mask })
     }
 
-    /// The picture ready for cutting, in training and prediction alike: resized or padded, and normalised.
-    /// Statistics are those of the whole picture, without padding, so that all its windows are on one scale.
-    pub(crate) fn prepare_picture(&self, mut picture: Picture, normalise: &Normalise) -> Result<Picture> {
+    /// The picture ready for cutting, in training and prediction alike: resized or padded, with noise if there is
+    /// any, and normalised. Statistics are those of the whole picture, without padding, so that all its windows are
+    /// on one scale.
+    pub(crate) fn prepare_picture(
+        &self,
+        picture: Picture,
+        normalise: &Normalise,
+        noise: Option<Grain>,
+    ) -> Result<Picture> {
+        self.finish_picture(self.resize_picture(picture)?, normalise, noise)
+    }
+
+    /// Resizing keeps values within 0..1 and would average noise away, so it comes first.
+    fn resize_picture(&self, picture: Picture) -> Result<Picture> {
         match *self {
-            // Resizing keeps values within 0..1, so it comes first.
-            Self::Resize { width, height } => {
-                picture = picture.resize(width, height)?;
-                normalise.apply(&mut picture)?;
+            Self::Resize { width, height } if (picture.width, picture.height) == (width, height) => {
                 Ok(picture)
             }
-            Self::Tile { size, .. } => {
-                normalise.apply(&mut picture)?;
-                let Picture { width, height, channels, data } = picture;
-                let data = continued(&data, [width, height], channels, size);
-                Ok(Picture { width: width.max(size), height: height.max(size), channels, data })
-            }
+            Self::Resize { width, height } => picture.resize(width, height),
+            Self::Tile { .. } => Ok(picture),
         }
+    }
+
+    /// What [`Self::prepare_size`] leaves to do: noise, scale, padding.
+    pub(crate) fn finish_picture(
+        &self,
+        mut picture: Picture,
+        normalise: &Normalise,
+        noise: Option<Grain>,
+    ) -> Result<Picture> {
+        if let Some(grain) = noise {
+            grain.add(&mut picture);
+        }
+        normalise.apply(&mut picture)?;
+        let Self::Tile { size, .. } = *self else { return Ok(picture) };
+        let Picture { width, height, channels, data } = picture;
+        let data = continued(&data, [width, height], channels, size);
+        Ok(Picture { width: width.max(size), height: height.max(size), channels, data })
     }
 }
 

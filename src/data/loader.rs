@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::batch::{Batch, Turn, cut};
 use super::cache::Cache;
 use super::fit::{Crop, Fit};
+use super::noise::PixelNoise;
 use super::normalise::Normalise;
 use super::random::{Purpose, keyed, shuffle};
 use super::sample::{Dataset, Sample};
@@ -40,6 +41,8 @@ pub struct LoaderOptions {
     pub fit: Fit,
     /// How picture values are scaled.
     pub normalise: Normalise,
+    /// Added to pictures before that, another in every epoch. Costs the scaling of the whole picture for every window.
+    pub noise: Option<PixelNoise>,
     /// Seed of order and turns.
     pub seed: u64,
     /// Whether each epoch has an order of its own; otherwise windows come as listed.
@@ -62,6 +65,7 @@ impl LoaderOptions {
             batch,
             fit,
             normalise: Normalise::Unit,
+            noise: None,
             seed: 0,
             shuffle: false,
             flips: false,
@@ -301,12 +305,20 @@ impl Job {
         let Shared { crops, options, cache, .. } = &*self.shared;
         let crop = crops[window];
         let sample = cache.get(crop.item, || self.shared.prepare(crop.item))?;
+        let noisy = match &options.noise {
+            Some(noise) => {
+                let grain = Some(noise.fresh(&sample.id, self.epoch));
+                Some(options.fit.finish_picture(sample.picture.clone(), &options.normalise, grain)?)
+            }
+            None => None,
+        };
+        let picture = noisy.as_ref().unwrap_or(&sample.picture);
         let (h, w) = options.fit.size();
         let turn = match options.flips {
             true => Turn::random(options.seed, self.epoch, window, h == w),
             false => Turn::default(),
         };
-        cut(&sample, crop, (h, w), turn, x, y);
+        cut((picture, &sample.mask), crop, (h, w), turn, x, y);
         Ok(())
     }
 }
@@ -341,7 +353,9 @@ impl Shared {
                 format!("the mask holds class {class}, but classes are below {classes}"),
             ));
         }
-        self.options.fit.prepare(sample, &self.options.normalise)
+        let LoaderOptions { fit, normalise, noise, .. } = &self.options;
+        // What is kept in memory must be the same in every epoch.
+        if noise.is_some() { fit.prepare_size(sample) } else { fit.prepare(sample, normalise) }
     }
 }
 

@@ -4,6 +4,7 @@
 //! size; a [`Loader`] gathers windows into batches (NHWC) in an order that depends on its seed and the epoch
 //! alone.
 
+mod angiography;
 mod batch;
 mod cache;
 mod claim;
@@ -16,11 +17,14 @@ mod folder;
 mod headers;
 mod loader;
 mod mask;
+mod noise;
 mod normalise;
 mod objects;
 mod picture;
+mod polygons;
 pub(crate) mod random;
 mod sample;
+mod series;
 mod shapes;
 mod split;
 mod stack;
@@ -28,19 +32,23 @@ mod survey;
 #[cfg(test)]
 mod testing;
 
+pub use angiography::{AngiographyDataset, AngiographyOptions};
 pub use batch::Batch;
 pub use claim::MAX_PIXELS;
 pub use coding::{MaskCoding, decide_coding};
 pub use decode::dimensions;
+pub use export::Export;
 pub(crate) use fit::starts;
 pub use fit::{Crop, Fit};
 pub use folder::{FolderDataset, FolderOptions, Item, list_pictures};
 pub use loader::{Epoch, Loader, LoaderOptions, Partial};
 pub use mask::Mask;
+pub use noise::{Grain, PixelNoise};
 pub use normalise::Normalise;
 pub use objects::{ObjectsDataset, list_nested_pictures};
 pub use picture::Picture;
 pub(crate) use picture::write_gray16;
+pub use polygons::{Figure, Outline, PolygonsDataset, PolygonsOptions};
 pub use sample::{Dataset, Sample};
 pub use shapes::{ShapesDataset, ShapesOptions};
 pub use split::Split;

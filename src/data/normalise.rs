@@ -25,6 +25,9 @@ pub enum Normalise {
     /// `(value - mean) / std` with each whole picture's own mean and deviation, channel by channel. A flat
     /// channel becomes 0.
     ZScore,
+    /// From each whole picture's least value to its largest, all channels together, to 0..1. A flat picture
+    /// becomes 0.
+    MinMax,
 }
 
 impl Normalise {
@@ -62,6 +65,7 @@ impl Normalise {
                 }
             }
             Self::ZScore => (0..channels).for_each(|c| standardise(picture, c)),
+            Self::MinMax => stretch(picture),
         }
         Ok(())
     }
@@ -78,6 +82,14 @@ fn standardise(picture: &mut Picture, c: usize) {
     let std = (values().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
     let scale = if std < FLAT { 0.0 } else { 1.0 / std };
     channel(picture, c).for_each(|v| *v = ((f64::from(*v) - mean) * scale) as f32);
+}
+
+fn stretch(picture: &mut Picture) {
+    let ends =
+        picture.data.iter().fold([f32::INFINITY, f32::NEG_INFINITY], |e, v| [e[0].min(*v), e[1].max(*v)]);
+    let [least, most] = ends.map(f64::from);
+    let scale = if most - least < FLAT { 0.0 } else { 1.0 / (most - least) };
+    picture.data.iter_mut().for_each(|v| *v = ((f64::from(*v) - least) * scale) as f32);
 }
 
 #[cfg(test)]
@@ -105,6 +117,17 @@ mod tests {
         Normalise::ZScore.apply(&mut p).unwrap();
         let expected = [-1.0, 0.0, -1.0, 1.0, 0.0, 1.0];
         assert!(p.data.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{:?}", p.data);
+    }
+
+    #[test]
+    fn least_and_largest_of_all_channels_become_0_and_1() {
+        let data = vec![-4.0, 0.0, 1.0, 4.0, 2.0, -3.0];
+        let mut p = Picture { data, ..picture() };
+        Normalise::MinMax.apply(&mut p).unwrap();
+        assert_eq!(p.data, vec![0.0, 0.5, 0.625, 1.0, 0.75, 0.125]);
+        let mut flat = Picture { data: vec![0.7; 6], ..picture() };
+        Normalise::MinMax.apply(&mut flat).unwrap();
+        assert_eq!(flat.data, vec![0.0; 6]);
     }
 
     #[test]

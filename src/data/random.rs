@@ -1,5 +1,7 @@
 //! Random numbers as functions of a key, so that nothing depends on what was drawn before.
 
+use std::f32::consts::TAU;
+
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -11,6 +13,9 @@ pub(crate) enum Purpose {
     Turn = 3,
     Shapes = 4,
     Augment = 5,
+    Polygons = 6,
+    Angiography = 7,
+    Noise = 8,
 }
 
 /// The generator of (purpose, seed, a, b).
@@ -30,6 +35,19 @@ pub(crate) fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
 /// A number in `low..high`.
 pub(crate) fn between(rng: &mut ChaCha8Rng, low: f32, high: f32) -> f32 {
     low + (high - low) * rng.random::<f32>()
+}
+
+/// Two independent numbers, normally distributed with mean 0 and deviation 1 (Box and Muller).
+pub(crate) fn normal_pair(rng: &mut ChaCha8Rng) -> [f32; 2] {
+    // 1 - u is above 0, where the logarithm is finite.
+    let radius = (-2.0 * (1.0 - between(rng, 0.0, 1.0)).ln()).sqrt();
+    let (sin, cos) = between(rng, 0.0, TAU).sin_cos();
+    [radius * cos, radius * sin]
+}
+
+/// A normally distributed number with mean 0 and deviation 1; it stays within six.
+pub(crate) fn normal(rng: &mut ChaCha8Rng) -> f32 {
+    normal_pair(rng)[0]
 }
 
 /// Puts `items` in random order.
@@ -55,6 +73,22 @@ mod tests {
             (Purpose::Order, 1, 2, 0),
         ];
         assert!(others.iter().all(|&(p, s, a, b)| first(p, s, a, b) != base));
+    }
+
+    #[test]
+    fn normal_numbers_are_normal_and_pairs_independent() {
+        let mut rng = keyed(Purpose::Noise, 1, 0, 0);
+        let pairs: Vec<[f64; 2]> = (0..20_000).map(|_| normal_pair(&mut rng).map(f64::from)).collect();
+        let n = pairs.len() as f64;
+        let mean = |of: &dyn Fn(&[f64; 2]) -> f64| pairs.iter().map(of).sum::<f64>() / n;
+        for i in 0..2 {
+            let (first, square) = (mean(&|p| p[i]), mean(&|p| p[i] * p[i]));
+            let fourth = mean(&|p| p[i].powi(4));
+            assert!(first.abs() < 0.03 && (square - 1.0).abs() < 0.05, "{first} {square}");
+            assert!((fourth - 3.0).abs() < 0.4, "{fourth}");
+        }
+        assert!(mean(&|p| p[0] * p[1]).abs() < 0.03);
+        assert!(pairs.iter().flatten().all(|v| v.abs() < 6.0));
     }
 
     #[test]

@@ -7,8 +7,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::mask::Mask;
 use super::picture::{Picture, check_channels};
-use super::random::{Purpose, below, between, keyed, shuffle};
+use super::random::{Purpose, below, between, keyed, normal, shuffle};
 use super::sample::{Dataset, Sample};
+use super::series::{Place, Series};
 use crate::{Error, Result};
 
 /// Deviation of the noise on every pixel.
@@ -29,15 +30,19 @@ pub struct ShapesOptions {
     pub classes: usize,
     /// 1, or 3 for gray in RGB with noise of its own in each channel.
     pub channels: usize,
-    /// Number of samples.
+    /// Number of samples; those of `val` and `test` come behind them.
     pub count: usize,
-    /// Sample `i` depends on this, the options above and `i` alone.
+    /// Samples of a second series, for validation.
+    pub val: usize,
+    /// Samples of a third series, for the test.
+    pub test: usize,
+    /// A sample depends on this, size, classes and channels, its series and its place there alone.
     pub seed: u64,
 }
 
 impl Default for ShapesOptions {
     fn default() -> Self {
-        Self { size: 64, classes: 2, channels: 1, count: 256, seed: 0 }
+        Self { size: 64, classes: 2, channels: 1, count: 256, val: 0, test: 0, seed: 0 }
     }
 }
 
@@ -46,7 +51,7 @@ impl Default for ShapesOptions {
 #[derive(Debug, Clone)]
 pub struct ShapesDataset {
     options: ShapesOptions,
-    ids: Vec<String>,
+    series: Series,
 }
 
 impl ShapesDataset {
@@ -61,8 +66,8 @@ impl ShapesDataset {
             );
             return Err(Error::Config(message));
         }
-        let ids = (0..count).map(|i| format!("shape_{i:05}")).collect();
-        Ok(Self { options, ids })
+        let series = Series::new("shape", [count, options.val, options.test]);
+        Ok(Self { options, series })
     }
 
     /// What it was made with.
@@ -73,11 +78,11 @@ impl ShapesDataset {
 
 impl Dataset for ShapesDataset {
     fn len(&self) -> usize {
-        self.options.count
+        self.series.len()
     }
 
     fn id(&self, i: usize) -> &str {
-        &self.ids[i]
+        self.series.id(i)
     }
 
     fn size(&self, _: usize) -> (usize, usize) {
@@ -85,9 +90,8 @@ impl Dataset for ShapesDataset {
     }
 
     fn load(&self, i: usize) -> Result<Sample> {
-        let missing = || Error::Config(format!("shape {i} of {} does not exist", self.len()));
-        let id = self.ids.get(i).ok_or_else(missing)?.clone();
-        let mut rng = keyed(Purpose::Shapes, self.options.seed, i as u64, 0);
+        let Place { id, series, number } = self.series.place(i)?;
+        let mut rng = keyed(Purpose::Shapes, self.options.seed, number, series);
         let scene = Scene::random(&mut rng, self.options.classes);
         let (picture, mask) = scene.draw(self.options.size, self.options.channels, &mut rng);
         Ok(Sample { id, picture, mask })
@@ -126,7 +130,7 @@ impl Scene {
             let at = (Vec2::new((i % size) as f32, (i / size) as f32) + 0.5) / size as f32;
             let top = self.shapes.iter().rev().find(|shape| shape.outline.contains(at));
             let value = self.background.at(at) + top.map_or(0.0, |shape| shape.contrast);
-            data.extend((0..channels).map(|_| (value + NOISE * gaussian(rng)).clamp(0.0, 1.0)));
+            data.extend((0..channels).map(|_| (value + NOISE * normal(rng)).clamp(0.0, 1.0)));
             classes.push(top.map_or(0, |shape| shape.class));
         }
         let picture = Picture { width: size, height: size, channels, data };
@@ -218,13 +222,6 @@ fn regular(rng: &mut ChaCha8Rng, centre: Vec2, radius: f32, corners: usize) -> O
     let start = between(rng, 0.0, TAU);
     let angle = |i: usize| start + TAU * i as f32 / corners as f32;
     Outline::Convex((0..corners).map(|i| centre + Vec2::from_angle(angle(i)) * radius).collect())
-}
-
-/// A normally distributed number (Box and Muller).
-fn gaussian(rng: &mut ChaCha8Rng) -> f32 {
-    // 1 - u is above 0, where the logarithm is finite.
-    let radius = (-2.0 * (1.0 - between(rng, 0.0, 1.0)).ln()).sqrt();
-    radius * between(rng, 0.0, TAU).cos()
 }
 
 #[cfg(test)]
@@ -330,15 +327,6 @@ mod tests {
             let Outline::Convex(corners) = outline else { unreachable!() };
             assert!(corners.iter().all(|c| (c.distance(centre) - 0.2).abs() < 1e-5));
         }
-    }
-
-    #[test]
-    fn noise_is_normal() {
-        let mut rng = keyed(Purpose::Shapes, 1, 0, 0);
-        let values: Vec<f64> = (0..20_000).map(|_| f64::from(gaussian(&mut rng))).collect();
-        let mean = values.iter().sum::<f64>() / 20_000.0;
-        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 20_000.0;
-        assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05, "{mean} {variance}");
     }
 
     #[test]

@@ -199,6 +199,25 @@ impl Split {
     }
 }
 
+impl Split {
+    /// The three series of a generator, one behind the other: so many pictures to learn from, for validation and for
+    /// the test.
+    pub fn series([train, val, test]: [usize; 3]) -> Self {
+        Self {
+            train: (0..train).collect(),
+            val: (train..train + val).collect(),
+            test: (train + val..train + val + test).collect(),
+        }
+    }
+
+    /// The last sixth of `n` items for the test, the one before for validation, one item at least each: for items that
+    /// are independent, where nothing is gained by drawing them.
+    pub fn last_sixths(n: usize) -> Self {
+        let held_out = (n / 6).max(1);
+        Self::series([n.saturating_sub(2 * held_out), held_out, held_out])
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     Train,

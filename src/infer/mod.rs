@@ -2,11 +2,15 @@
 
 pub mod check;
 pub mod embedded;
+#[cfg(feature = "cli")]
+mod polygons;
 pub mod predictor;
 #[cfg(feature = "cli")]
 mod whole;
 
 pub use embedded::{Bound, Segmenter, Settings};
+#[cfg(feature = "cli")]
+pub use polygons::DevicePolygons;
 pub use predictor::Predictor;
 #[cfg(feature = "cli")]
 pub use whole::{Looks, Probabilities, Whole};

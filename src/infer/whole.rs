@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Predictor;
 use crate::{
     Error, Result,
-    data::{Fit, Mask, Normalise, Picture, starts, write_gray16},
+    data::{Fit, Grain, Mask, Normalise, Picture, starts, write_gray16},
     metrics::Confusion,
     ops::ConfusionCounts,
 };
@@ -127,10 +127,19 @@ impl Whole {
     /// # Errors
     /// [`Error::Config`] without a predictor; what the device raises.
     pub fn predict(&mut self, picture: &Picture) -> Result<Probabilities> {
+        self.predict_with(picture, None)
+    }
+
+    /// As [`Self::predict`], of the picture with noise where there is any: after resizing and before scaling, as in
+    /// training.
+    ///
+    /// # Errors
+    /// As [`Self::predict`].
+    pub fn predict_with(&mut self, picture: &Picture, noise: Option<Grain>) -> Result<Probabilities> {
         if self.predictors.is_empty() {
             return Err(Error::Config("there are no weights to predict with".into()));
         }
-        let seen = self.fit.prepare_picture(picture.clone(), &self.normalise)?;
+        let seen = self.fit.prepare_picture(picture.clone(), &self.normalise, noise)?;
         match self.fit {
             Fit::Resize { width, height } => {
                 let channels = self.classes();
@@ -142,7 +151,7 @@ impl Whole {
         }
     }
 
-    /// Counts truth against prediction on the device, where that gives the counts of [`Self::predict`]'s mask: one model,
+    /// Counts truth against prediction on the device, where that gives the counts of [`Self::predict_with`]'s mask: one model,
     /// looking once, at a picture that is not resized. `None` elsewhere.
     ///
     /// # Errors
@@ -152,6 +161,7 @@ impl Whole {
         picture: &Picture,
         truth: &Mask,
         threshold: f32,
+        noise: Option<Grain>,
     ) -> Result<Option<Confusion>> {
         let (classes, flips) = (self.classes().max(2), self.looks.flips);
         let whole = self.fit == Fit::Resize { width: picture.width, height: picture.height };
@@ -159,7 +169,7 @@ impl Whole {
         let ([predictor], true) = (self.predictors.as_mut_slice(), whole && !flips && few) else {
             return Ok(None);
         };
-        let seen = self.fit.prepare_picture(picture.clone(), &self.normalise)?;
+        let seen = self.fit.prepare_picture(picture.clone(), &self.normalise, noise)?;
         let counts = predictor.counts(&seen.data, &truth.data, 1, threshold)?;
         Confusion::from_counts(classes, &counts).map(Some)
     }
@@ -259,7 +269,7 @@ mod tests {
         for normalise in [Normalise::Unit, Normalise::ZScore, given] {
             for fit in [Fit::Resize { width: 16, height: 24 }, Fit::Tile { size: 64, stride: 64 }] {
                 let trained = fit.prepare(sample.clone(), &normalise).unwrap().picture;
-                let predicted = fit.prepare_picture(sample.picture.clone(), &normalise).unwrap();
+                let predicted = fit.prepare_picture(sample.picture.clone(), &normalise, None).unwrap();
                 assert_eq!(trained, predicted);
                 let spread = predicted.data.iter().fold(0.0f32, |a, v| a.max(v.abs()));
                 assert!(normalise == Normalise::Unit || spread > 1.0, "{normalise:?} is lost in {fit:?}");

@@ -4,8 +4,8 @@
 use super::{
     Act, Activation, BatchNorm, BatchNormApply, BatchNormGrad, Binary, BinaryKind, Blur, Broadcast, Concat,
     ConfusionCounts, Conv2d, Conv2dWeightGrad, ConvTranspose2d, Dropout, FixedNorm, Geometry, Join, Keep,
-    Linear, MatMul, Median, Noise, Pool, PoolGrad, Reduce, Resize, ResizeGrad, Slice, Softmax, WORDS, Warp,
-    check::Sample, energy,
+    Linear, MatMul, Median, Noise, Polygon, Pool, PoolGrad, Reduce, Resize, ResizeGrad, Slice, Softmax,
+    WORDS, Warp, check::Sample, energy,
 };
 use crate::graph::{Array, Operator, Shape};
 
@@ -30,6 +30,7 @@ pub fn samples() -> Vec<Sample> {
         matmul(),
         median(),
         noise(),
+        polygon(),
         pool(),
         pool_grad(),
         reduce(),
@@ -206,6 +207,23 @@ fn noise() -> Vec<Sample> {
         sample.constants(&[0]).forward_only()
     };
     vec![of(ODD, 0), of(Shape::new(2, 9, 4, 2), 5), of(TINY, 1)]
+}
+
+/// A polygon with a dent, a circle, and a polygon that the border cuts.
+fn polygon() -> Vec<Sample> {
+    let of = |size: [usize; 2], channels: usize| {
+        let figures = [
+            [[5, 2], [1, 1], [6, 3], [11, 0], [9, 8], [2, 9]],
+            [[0, 1], [7, 4], [3, 0], [0, 0], [0, 0], [0, 0]],
+            [[3, 14], [-5, -2], [20, 3], [4, 30], [0, 0], [0, 0]],
+        ];
+        let shape = Shape::new(3, 1, 6, 2);
+        let mut sample = Sample::new(format!("{size:?} {channels}"), Polygon { size, channels }, &[shape]);
+        sample.inputs[0].data =
+            figures.as_flattened().as_flattened().iter().copied().map(f64::from).collect();
+        sample.constants(&[0]).forward_only()
+    };
+    vec![of([10, 13], 3), of([5, 7], 1)]
 }
 
 /// Pictures that are turned, sheared, tilted, enlarged and moved, some of them far beyond their borders.

@@ -19,8 +19,8 @@ pub use losses::Losses;
 pub use sections::{AugmentConfig, DataConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig};
 pub use values::{
     ClassReduction, ClassWeighting, Compatibility, DataKind, EdgeFilterName, EmptyMasks, EncoderName,
-    EnergyName, Fit, GateAct, GradientThrough, Init, LossName, LossScope, MaskCoding, ModelName, Normalise,
-    OptimName, Padding, Partial, PenaltyForm, Precision, RetrievalName, RuleName, Schedule, Size,
+    EnergyName, Fit, GateAct, GradientThrough, Init, LossName, LossScope, MaskCoding, ModelName, NoiseSpace,
+    Normalise, OptimName, Padding, Partial, PenaltyForm, Precision, RetrievalName, RuleName, Schedule, Size,
 };
 
 use crate::{Error, Result};

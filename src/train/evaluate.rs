@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    data::Dataset,
+    data::{Dataset, Grain, Normalise, Picture},
     gpu::Context,
     graph::{Graph, Shape, Weights},
     infer::{Looks, Predictor, Whole},
@@ -75,7 +75,7 @@ impl Evaluation<'_> {
     /// # Errors
     /// What data or device raise.
     pub fn of(&self, predictors: Vec<Predictor>, items: &[usize]) -> Result<Evaluated> {
-        let Setup { model, fit, normalise, .. } = self.setup;
+        let Setup { model, fit, normalise, noise, .. } = self.setup;
         let whole = Whole::new(predictors, *fit, normalise.clone(), self.config.train.batch);
         let mut whole = whole.looking(self.looks);
         let classes = model.out_channels.max(2);
@@ -85,14 +85,16 @@ impl Evaluation<'_> {
         for &item in items {
             let sample = self.dataset.load(item)?;
             let threshold = self.config.train.threshold as f32;
+            let grain = noise.map(|noise| noise.fixed(&sample.id));
             if !self.thorough && self.shown.first + self.shown.worst == 0 {
                 // Counts are all that is wanted; where they can be, they are made on the device.
-                if let Some(counts) = whole.confusion(&sample.picture, &sample.mask, threshold)? {
+                let counts = whole.confusion(&sample.picture, &sample.mask, threshold, grain)?;
+                if let Some(counts) = counts {
                     confusions.push(counts);
                     continue;
                 }
             }
-            let map = whole.predict(&sample.picture)?;
+            let map = whole.predict_with(&sample.picture, grain)?;
             let mask = map.mask(threshold);
             let confusion = Confusion::of(classes, &mask.data, &sample.mask.data)?;
             if self.thorough {
@@ -109,12 +111,13 @@ impl Evaluation<'_> {
             }
             let scores = confusion.scores(self.empty());
             let id = sample.id;
+            let seen = shown(sample.picture, grain)?;
             pictures.hang(PictureRow {
                 id: id.clone(),
-                width: sample.picture.width,
-                height: sample.picture.height,
-                channels: sample.picture.channels,
-                picture: sample.picture.data,
+                width: seen.width,
+                height: seen.height,
+                channels: seen.channels,
+                picture: seen.data,
                 truth: sample.mask.data,
                 prediction: mask.data,
                 dice: scores.macro_foreground.dice,
@@ -136,6 +139,15 @@ impl Evaluation<'_> {
         };
         Ok(Evaluated { summary, confusion, thresholds, each, pictures: pictures.rows })
     }
+}
+
+/// The picture as a reader is to see it: with its noise, scaled to what can be shown.
+fn shown(mut picture: Picture, grain: Option<Grain>) -> Result<Picture> {
+    if let Some(grain) = grain {
+        grain.add(&mut picture);
+        Normalise::MinMax.apply(&mut picture)?;
+    }
+    Ok(picture)
 }
 
 impl Evaluated {

@@ -16,6 +16,8 @@ mod events;
 mod lock;
 mod loss_log;
 #[cfg(feature = "cli")]
+mod open;
+#[cfg(feature = "cli")]
 mod report;
 #[cfg(feature = "cli")]
 mod run;
@@ -32,11 +34,13 @@ pub use checkpoint::{Progress, Saved, load_encoder, load_weights, weight_map};
 #[cfg(feature = "cli")]
 pub use evaluate::{Evaluated, Evaluation, Shown, trained};
 #[cfg(feature = "cli")]
+pub use open::written_coding;
+#[cfg(feature = "cli")]
 pub use report::remake;
 #[cfg(feature = "cli")]
 pub use run::{Outcome, RunOptions, run};
 #[cfg(feature = "cli")]
-pub use setup::{Data, Setup, written_coding};
+pub use setup::{Data, Setup};
 pub use trainer::{
     Augmentation, ChangeVars, Changes, StepOptions, Trainer, TrainingGraph, augmentation_graph, one_hot,
     training_graph,

@@ -3,8 +3,12 @@
 use std::{fs, sync::Arc};
 
 use super::{
-    Evaluated, Evaluation, Outcome, Setup, Shown, clock::device, config::Config, evaluate::trained,
-    runlog::RunLog, training_graph,
+    Evaluated, Evaluation, Outcome, Setup, Shown,
+    clock::device,
+    config::{Config, DataKind},
+    evaluate::trained,
+    runlog::RunLog,
+    training_graph,
 };
 use crate::{
     Error, Result,
@@ -96,8 +100,10 @@ pub(super) fn write(
 }
 
 fn data_name(config: &Config) -> String {
+    let kind = config.data.kind;
     match config.data.root.file_name() {
-        Some(name) => name.to_string_lossy().into_owned(),
-        None => "generated shapes".into(),
+        Some(name) if !kind.is_drawn() => name.to_string_lossy().into_owned(),
+        _ if kind == DataKind::Angiography => "synthetic angiograms".into(),
+        _ => format!("generated {}", kind.name()),
     }
 }

@@ -1,25 +1,20 @@
 //! From config keys to the objects they name.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 mod descent;
 
 use super::{
     Augment, Augmentation, StepOptions,
     config::{
-        self, AugmentConfig, Config, DataConfig, DataKind, GateAct, LossConfig, LossName, LossScope,
-        ModelConfig, ModelName, OptimConfig, OptimName, Precision,
+        self, AugmentConfig, Config, DataConfig, GateAct, LossConfig, LossName, LossScope, ModelConfig,
+        ModelName, OptimConfig, OptimName, Precision,
     },
+    open,
 };
 use crate::{
     Error, Result,
-    data::{
-        Dataset, Fit, FolderDataset, FolderOptions, Loader, LoaderOptions, MaskCoding, Normalise,
-        ObjectsDataset, Partial, ShapesDataset, ShapesOptions, Split,
-    },
+    data::{Dataset, Fit, Loader, LoaderOptions, Normalise, Partial, PixelNoise, Split},
     loss::{ClassReduction, ClassWeighting, Link, LossOptions, LossSpec, Penalty, PenaltyForm, Scope},
     models::{Encoder, Model, Network},
     nn::{Padding, Scheme},
@@ -39,6 +34,8 @@ pub struct Setup {
     pub fit: Fit,
     /// How their values are scaled.
     pub normalise: Normalise,
+    /// The noise of pictures for validation and test, where there is any.
+    pub noise: Option<PixelNoise>,
     /// Height and width of what the network sees.
     pub size: [usize; 2],
     /// How a training step is made.
@@ -82,6 +79,7 @@ impl Setup {
             optim,
             fit: fit(&config.data)?,
             normalise: normalise(&config.data),
+            noise: noise(&config.data, config.data.shapes_seed),
             size,
         })
     }
@@ -93,7 +91,7 @@ impl Setup {
     /// # Errors
     /// [`Error::Data`] and [`Error::Config`] naming the offending file or key.
     pub fn open_data(&self, config: &Config) -> Result<Data> {
-        open_data(config)
+        open::data(config)
     }
 }
 
@@ -165,6 +163,7 @@ fn normalise(data: &DataConfig) -> Normalise {
     match &data.normalise {
         config::Normalise::Unit => Normalise::Unit,
         config::Normalise::ZScore => Normalise::ZScore,
+        config::Normalise::MinMax => Normalise::MinMax,
         config::Normalise::Given { mean, std } => {
             let single = |v: &[f64]| v.iter().map(|v| *v as f32).collect();
             Normalise::MeanStd { mean: single(mean), std: single(std) }
@@ -172,107 +171,10 @@ fn normalise(data: &DataConfig) -> Normalise {
     }
 }
 
-fn open_data(config: &Config) -> Result<Data> {
-    let (data, classes) = (&config.data, config.model.classes.max(2));
-    let mut warnings = Vec::new();
-    let dataset: Arc<dyn Dataset> = match data.kind {
-        DataKind::Shapes => {
-            if data.size.height != data.size.width {
-                return Err(Error::Config("data.kind = \"shapes\" needs a square data.size".into()));
-            }
-            let (size, channels, count) = (data.size.width, data.channels, data.shapes_count);
-            let options = ShapesOptions { size, classes, channels, count, seed: config.train.seed };
-            Arc::new(ShapesDataset::new(options)?)
-        }
-        DataKind::Folder | DataKind::List | DataKind::Objects if data.root.as_os_str().is_empty() => {
-            return Err(Error::Config(
-                "data.root names no folder; set it to the one that holds the pictures".into(),
-            ));
-        }
-        DataKind::Objects if classes > 2 => {
-            return Err(Error::Config(
-                "data.kind = \"objects\" knows no classes; model.classes must be 1 or 2".into(),
-            ));
-        }
-        DataKind::Objects => {
-            let objects = ObjectsDataset::open(&data.root, data.channels)?;
-            warnings.extend(objects.warnings.iter().cloned());
-            Arc::new(objects)
-        }
-        DataKind::Folder | DataKind::List => {
-            let options = FolderOptions {
-                images: data.images.clone(),
-                masks: data.masks.clone(),
-                mask_pattern: (!data.mask_pattern.is_empty()).then(|| data.mask_pattern.clone()),
-                channels: data.channels,
-                classes,
-                coding: coding(data),
-                ..FolderOptions::new(&data.root)
-            };
-            let folder = match data.kind {
-                DataKind::List => FolderDataset::listed(&beside(data, &data.list), &options)?,
-                _ => FolderDataset::open(&options)?,
-            };
-            warnings.extend(folder.warnings.iter().cloned());
-            Arc::new(folder)
-        }
-    };
-    let split = split(config, &*dataset)?;
-    Ok(Data { dataset, split, warnings })
-}
-
-fn coding(data: &DataConfig) -> MaskCoding {
-    match data.mask_coding {
-        config::MaskCoding::Auto => MaskCoding::Auto,
-        config::MaskCoding::Labels => MaskCoding::Indices,
-        config::MaskCoding::Colours => {
-            MaskCoding::Colours(data.colours.iter().enumerate().map(|(i, c)| (*c, i as u8)).collect())
-        }
-    }
-}
-
-/// How predicted masks are written: as the data set's, where the config says how those are.
-pub fn written_coding(config: &Config) -> MaskCoding {
-    match coding(&config.data) {
-        MaskCoding::Auto if config.model.classes <= 2 => MaskCoding::Binary0_255,
-        MaskCoding::Auto => MaskCoding::Indices,
-        given => given,
-    }
-}
-
-fn split(config: &Config, dataset: &dyn Dataset) -> Result<Split> {
-    let data = &config.data;
-    // Folds of one data set are of one cut, and spare one test part, whatever the seed of the run.
-    let seed = if data.folds > 0 { data.fold_seed } else { config.train.seed };
-    let ids: Vec<&str> = (0..dataset.len()).map(|i| dataset.id(i)).collect();
-    let table = (!data.split.as_os_str().is_empty()).then(|| beside(data, &data.split));
-    let groups = match &table {
-        Some(table) if !data.group.is_empty() => Some(Split::groups(table, &data.group, &ids)?),
-        _ => None,
-    };
-    let fractions = [1.0 - data.val_fraction - data.test_fraction, data.val_fraction, data.test_fraction];
-    let split = match (&table, &groups) {
-        (Some(table), _) if Split::names_parts(table)? => Split::from_csv(table, &ids)?,
-        (_, Some(groups)) => Split::grouped_fractions(groups, fractions, seed)?,
-        (Some(table), None) => Split::from_csv(table, &ids)?,
-        (None, None) => Split::fractions(ids.len(), fractions, seed)?,
-    };
-    if let Some(item) = groups.as_ref().and_then(|groups| split.straddler(groups)) {
-        let (id, column) = (ids[item], &data.group);
-        let message =
-            format!("{id} is for testing, and others of its {column} are not; mend the column split");
-        return Err(Error::Config(message));
-    }
-    if data.folds == 0 {
-        return Ok(split);
-    }
-    split.fold(&groups.unwrap_or_else(|| (0..ids.len()).collect()), data.folds, data.fold, data.fold_seed)
-}
-
-/// A file beside the pictures, which is the usual case, or from the working folder.
-fn beside(data: &DataConfig, file: &Path) -> PathBuf {
-    let beside = data.root.join(file);
-    if beside.is_file() { beside } else { file.to_path_buf() }
+/// The noise of pictures, as equal seeds make it.
+fn noise(data: &DataConfig, seed: u64) -> Option<PixelNoise> {
+    let deviation = data.noise_deviation() as f32;
+    (deviation > 0.0).then_some(PixelNoise { deviation, seed })
 }
 
 impl Data {
@@ -284,6 +186,7 @@ impl Data {
         let crops = setup.fit.crops(&*self.dataset, &self.split.train)?;
         let options = LoaderOptions {
             normalise: setup.normalise.clone(),
+            noise: noise(&config.data, config.train.seed),
             seed: config.train.seed,
             shuffle: true,
             flips: config.data.flips,
@@ -302,7 +205,10 @@ fn augment(config: &Config) -> Option<Augment> {
     let a = &config.augment;
     let degrees = |v: f64| v.to_radians();
     // What contrast leaves alone: the middle of 0 to 1, or the mean.
-    let centre = if config.data.normalise == config::Normalise::Unit { 0.5 } else { 0.0 };
+    let centre = match config.data.normalise {
+        config::Normalise::Unit | config::Normalise::MinMax => 0.5,
+        config::Normalise::ZScore | config::Normalise::Given { .. } => 0.0,
+    };
     let all = Augment {
         probability: a.probability,
         rotate: degrees(a.rotate),

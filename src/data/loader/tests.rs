@@ -219,3 +219,64 @@ fn unusable_options_are_refused() {
     let two = Normalise::MeanStd { mean: vec![0.0; 2], std: vec![1.0] };
     assert!(make(LoaderOptions { normalise: two, ..training(1) }, vec![crop]).is_err());
 }
+
+/// Noise of as much as the pictures' own contrast.
+fn noisy(fit: Fit, cache_bytes: u64) -> LoaderOptions {
+    let noise = Some(PixelNoise { deviation: 0.5, seed: 3 });
+    LoaderOptions { noise, cache_bytes, workers: 2, ..LoaderOptions::new(2, fit) }
+}
+
+#[test]
+fn noise_is_new_in_every_epoch_whatever_is_kept_in_memory() {
+    for fit in [TILES, Fit::Tile { size: 48, stride: 48 }, Fit::Resize { width: 24, height: 16 }] {
+        let (kept, read) = (loader(shapes(3), noisy(fit, 1 << 20)), loader(shapes(3), noisy(fit, 0)));
+        let clean = loader(shapes(3), LoaderOptions { noise: None, ..noisy(fit, 0) });
+        let epochs: Vec<Vec<Batch>> = (0..3).map(|epoch| all(kept.epoch(epoch))).collect();
+        assert_eq!(epochs[0], all(kept.epoch(0)), "an epoch repeats");
+        assert_eq!(epochs[2], all(read.epoch(2)), "the cache changes nothing");
+        let plain = all(clean.epoch(1));
+        for (epoch, other) in [(0, 1), (1, 2)] {
+            let equal = |a: &Batch, b: &Batch| a.x.iter().zip(&b.x).filter(|(a, b)| a == b).count();
+            let values = epochs[epoch][0].x.len();
+            assert!(equal(&epochs[epoch][0], &epochs[other][0]) < values / 50, "{fit:?}");
+        }
+        assert!(
+            epochs[1].iter().zip(&plain).all(|(noisy, clean)| noisy.y == clean.y && noisy.ids == clean.ids)
+        );
+        let off = |a: &f32, b: &f32| f64::from(a - b);
+        let pairs = || epochs[1][0].x.iter().zip(&plain[0].x).map(|(a, b)| off(a, b));
+        let n = pairs().count() as f64;
+        let deviation = (pairs().map(|d| d * d).sum::<f64>() / n).sqrt();
+        assert!((deviation - 0.5).abs() < 0.05, "{fit:?}: {deviation}");
+    }
+}
+
+#[test]
+fn noise_comes_before_the_scale() {
+    let fit = Fit::Resize { width: 32, height: 32 };
+    for normalise in [Normalise::MinMax, Normalise::ZScore] {
+        let batch =
+            &all(loader(shapes(2), LoaderOptions { normalise: normalise.clone(), ..noisy(fit, 0) }).epoch(4))
+                [0];
+        for picture in batch.x.chunks_exact(32 * 32) {
+            if normalise == Normalise::MinMax {
+                let ends = picture.iter().fold([1.0f32, 0.0], |e, v| [e[0].min(*v), e[1].max(*v)]);
+                assert_eq!(ends, [0.0, 1.0]);
+            } else {
+                assert!(picture.iter().sum::<f32>().abs() < 1e-2);
+            }
+        }
+    }
+}
+
+/// Windows of one picture are of one noisy picture.
+#[test]
+fn windows_share_the_noise_of_their_picture() {
+    let fit = Fit::Tile { size: 16, stride: 8 };
+    let batches = all(loader(shapes(1), noisy(fit, 1 << 20)).epoch(0));
+    let windows: Vec<&[f32]> = batches.iter().flat_map(|b| b.x.chunks_exact(256).take(b.valid)).collect();
+    let (first, second) = (windows[0], windows[1]);
+    for y in 0..16 {
+        assert_eq!(first[16 * y + 8..16 * (y + 1)], second[16 * y..16 * y + 8]);
+    }
+}

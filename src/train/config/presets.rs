@@ -12,11 +12,23 @@ pub struct Preset {
 }
 
 /// All of them.
-pub const ALL: [Preset; 1] = [Preset {
-    name: "r2attunet-ftl",
-    about: "recurrent residual attention U-Net with focal Tversky loss, with the keys of its paper; set data.root",
-    text: include_str!("../../../assets/presets/r2attunet-ftl.toml"),
-}];
+pub const ALL: [Preset; 3] = [
+    Preset {
+        name: "r2attunet-ftl",
+        about: "recurrent residual attention U-Net with focal Tversky loss, with the keys of its paper; set data.root",
+        text: include_str!("../../../assets/presets/r2attunet-ftl.toml"),
+    },
+    Preset {
+        name: "polygons",
+        about: "drawn polygons and circles of 14 classes, with training and noise as their paper has them; set data.noise",
+        text: include_str!("../../../assets/presets/polygons.toml"),
+    },
+    Preset {
+        name: "angiography",
+        about: "synthetic angiograms of three classes, with the augmentation that real ones had in their paper",
+        text: include_str!("../../../assets/presets/angiography.toml"),
+    },
+];
 
 /// The keys of a preset.
 ///

@@ -8,9 +8,10 @@ use serde::Serialize;
 use super::Key;
 use super::values::{
     ClassReduction, ClassWeighting, DataKind, EmptyMasks, EncoderName, Fit, GateAct, Init, Kind, LossName,
-    LossScope, MaskCoding, ModelName, Normalise, OptimName, Padding, Partial, PenaltyForm, Precision,
-    Schedule, Size, as_toml, take,
+    LossScope, MaskCoding, ModelName, NoiseSpace, Normalise, OptimName, Padding, Partial, PenaltyForm,
+    Precision, Schedule, Size, as_toml, take,
 };
+use crate::data::PolygonsOptions;
 
 /// Declares a section: a struct with a default, and what reading and explaining need.
 macro_rules! section {
@@ -124,10 +125,11 @@ section! {
     DataConfig = "data" {
         /// Where pictures come from: a folder of pictures and one of masks; objects, a folder for each picture with a
         /// mask file for each object, as <id>/images/<name>.png and <id>/masks/*.png (the layout of Kaggle's Data
-        /// Science Bowl 2018); list, the pairs that a CSV file names; or shapes, drawn on the fly (irregular polygons
-        /// and circles).
+        /// Science Bowl 2018); list, the pairs that a CSV file names; or pictures drawn on the fly: shapes (several on a
+        /// shaded and noisy ground), polygons (one irregular polygon or circle, of 1 on 0, its class the number of its
+        /// corners), or angiography (synthetic X-ray pictures of vessels, class 1, and a catheter, class 2).
         kind: DataKind = DataKind::Folder;
-        /// The folder that holds pictures and masks, from the working folder; needed for all kinds but "shapes".
+        /// The folder that holds pictures and masks, from the working folder; needed for all kinds that are not drawn.
         root: PathBuf = PathBuf::new();
         /// Folder of the pictures below root, or a TIFF file whose pages they are.
         images: PathBuf = PathBuf::from("images");
@@ -142,7 +144,8 @@ section! {
         /// What a mask's pixels mean: auto (0 and 1, 0 and 255, or class numbers, whichever all masks fit),
         /// labels (the value is the class), or colours.
         mask_coding: MaskCoding = MaskCoding::Auto;
-        /// The colour [red, green, blue] of each class, background first; for mask_coding "colours".
+        /// The colour [red, green, blue] of each class, background first; for mask_coding "colours". A grey value v is the
+        /// colour [v, v, v].
         colours: Vec<[u8; 3]> = Vec::new();
         /// A CSV file with columns id (a picture's name) and split (train, val or test), or id and that of data.group
         /// alone. Without a column split, and if empty, pictures are split at random by the fractions.
@@ -168,16 +171,35 @@ section! {
         stride: usize = 0;
         /// Channels pictures are converted to: 1 gray, 3 colour.
         channels: usize = 3;
-        /// How values are scaled: unit (0 to 1), zscore (mean 0, deviation 1, each picture by itself), or
+        /// How values are scaled: unit (0 to 1), zscore (mean 0, deviation 1, each picture by itself), minmax (from its
+        /// least to its largest value to 0 to 1, each picture by itself, channels together), or
         /// { mean = [..], std = [..] } by channel, on values of 0 to 1.
         normalise: Normalise = Normalise::Unit;
+        /// Standard deviation of normal noise that is added to all pictures of a run after resizing and before they are
+        /// normalised, each channel by itself: new in every epoch for training (by train.seed), fixed for validation and
+        /// test (by shapes_seed and the picture's name). `gyre predict` adds none.
+        noise: f64 = 0.0;
+        /// What data.noise counts in: unit, values of 0 to 1; or 255, grey levels.
+        noise_space: NoiseSpace = NoiseSpace::Unit;
         /// Whether training pictures are flipped at random, and square ones turned by quarters: pixels stay as they are. For
         /// flips along one axis alone see augment.flip_x.
         flips: bool = true;
         /// Decoded pictures kept in memory, MiB; 0: none.
         cache_mb: usize = 1024;
-        /// How many pictures are drawn for kind "shapes".
+        /// How many pictures are drawn for training and validation; where shapes_test is 0, for the test too.
         shapes_count: usize = 200;
+        /// How many more are drawn for the test. They depend on shapes_seed alone, so the test stays the same whatever is
+        /// trained on; and the training pictures are the first of a series, so that fewer are a part of more. 0: all
+        /// parts are shares of shapes_count, drawn by train.seed.
+        shapes_test: usize = 0;
+        /// Drawn pictures follow from it; apart from train.seed, so that repeats see the same pictures.
+        shapes_seed: u64 = 0;
+        /// For kind "polygons": the corners of the figures of class 1, 2, and so on; 0 is the circle. model.classes is their
+        /// number and 1.
+        sides: Vec<usize> = PolygonsOptions::usual_sides();
+        /// For kind "polygons": deviation of each corner's distance from the centre, in pixels of a picture of 512; it
+        /// shrinks and grows with data.size, as all lengths do.
+        irregular: f64 = 5.0;
     }
 }
 
@@ -388,6 +410,16 @@ impl ModelConfig {
     pub fn with_encoder(self, encoder: EncoderName) -> Self {
         let lite = encoder == EncoderName::Lite0;
         Self { encoder, encoder_bn_eps: if lite { 1e-3 } else { self.encoder_bn_eps }, ..self }
+    }
+}
+
+impl DataConfig {
+    /// Deviation of the noise in units of 0 to 1.
+    pub fn noise_deviation(&self) -> f64 {
+        match self.noise_space {
+            NoiseSpace::Unit => self.noise,
+            NoiseSpace::Levels => self.noise / 255.0,
+        }
     }
 }
 

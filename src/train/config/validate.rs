@@ -1,10 +1,18 @@
 //! Which values make no sense, alone or together.
 
-use super::{Config, Fit, LossConfig, LossName, MaskCoding, ModelConfig, ModelName, Normalise};
-use crate::{Error, Result};
+use super::{
+    Config, DataConfig, DataKind, Fit, LossConfig, LossName, MaskCoding, ModelConfig, ModelName, Normalise,
+    Size,
+};
+use crate::{
+    Error, Result,
+    data::{AngiographyDataset, PolygonsOptions},
+};
 
 /// More levels than any picture can be halved.
 const MAX_LEVELS: usize = 12;
+/// Pictures of a kind that are drawn at most.
+const MOST_DRAWN: usize = 10_000_000;
 
 impl Config {
     /// Checks every value that its type alone does not, and those that must go together.
@@ -119,9 +127,46 @@ impl Config {
                 data.mask_pattern
             )
         })?;
-        positive("data.shapes_count", data.shapes_count)?;
+        self.validate_drawn()?;
+        within("data.noise", data.noise, data.noise >= 0.0 && data.noise <= 1e6, "0 to a million")?;
         self.validate_colours()?;
         self.validate_normalise()
+    }
+
+    fn validate_drawn(&self) -> Result<()> {
+        let (data, classes) = (&self.data, self.model.classes);
+        positive("data.shapes_count", data.shapes_count)?;
+        // What is drawn at once is numbered, and named, in memory.
+        ensure(data.shapes_count.max(data.shapes_test) <= MOST_DRAWN, || {
+            format!("data.shapes_count and data.shapes_test are {MOST_DRAWN} at most")
+        })?;
+        ensure(i64::try_from(data.shapes_seed).is_ok(), || {
+            format!("data.shapes_seed is {}; TOML holds no number above {}", data.shapes_seed, i64::MAX)
+        })?;
+        let irregular = data.irregular;
+        within("data.irregular", irregular, irregular >= 0.0, "0 or more")?;
+        if !data.kind.is_drawn() {
+            return Ok(());
+        }
+        let kind = data.kind.name();
+        ensure(data.size.height == data.size.width, || {
+            let Size { height, width } = data.size;
+            format!("data.kind = \"{kind}\" needs a square data.size, got {height}x{width}")
+        })?;
+        ensure(data.shapes_test == 0 || data.split.as_os_str().is_empty(), || {
+            "data.shapes_test and data.split both say what the test is; leave one out".to_owned()
+        })?;
+        let wanted = match data.kind {
+            DataKind::Polygons => data.sides.len() + 1,
+            DataKind::Angiography => AngiographyDataset::CLASSES,
+            _ => return Ok(()),
+        };
+        ensure(classes == wanted, || {
+            format!(
+                "model.classes is {classes}; data.kind = \"{kind}\" has {wanted}, background counted: set it so"
+            )
+        })?;
+        if data.kind == DataKind::Polygons { polygons(data).check() } else { Ok(()) }
     }
 
     fn validate_colours(&self) -> Result<()> {
@@ -286,6 +331,20 @@ impl Config {
     }
 }
 
+/// The polygons that a config names, the number of pictures but for those of validation and test.
+fn polygons(data: &DataConfig) -> PolygonsOptions {
+    PolygonsOptions {
+        size: data.size.width,
+        sides: data.sides.clone(),
+        irregular: data.irregular as f32,
+        channels: data.channels,
+        count: data.shapes_count,
+        val: 0,
+        test: 0,
+        seed: data.shapes_seed,
+    }
+}
+
 pub(super) fn ensure(fits: bool, message: impl FnOnce() -> String) -> Result<()> {
     if fits { Ok(()) } else { Err(Error::Config(message())) }
 }
@@ -336,6 +395,15 @@ mod tests {
             ("data.val_fraction = 1.0", "data.val_fraction"),
             ("data.val_fraction = 0.5\ndata.test_fraction = 0.5", "nothing to train on"),
             ("data.mask_pattern = \"mask\"", "{stem}"),
+            ("data.noise = -1", "data.noise is -1"),
+            ("data.irregular = nan", "data.irregular"),
+            ("data.shapes_count = 0", "data.shapes_count is 0"),
+            ("data.shapes_test = 10000001", "at most"),
+            ("data.kind = \"shapes\"\ndata.size = [32, 64]", "square"),
+            ("data.kind = \"shapes\"\ndata.shapes_test = 5\ndata.split = \"s.csv\"", "leave one out"),
+            ("data.kind = \"polygons\"", "model.classes is 1; data.kind = \"polygons\" has 15"),
+            ("data.kind = \"polygons\"\nmodel.classes = 3\ndata.sides = [3, 2]", "sides [3, 2]"),
+            ("data.kind = \"angiography\"\nmodel.classes = 2", "has 3"),
             ("data.mask_coding = \"colours\"", "needs 2"),
             ("data.colours = [[1, 2, 3], [1, 2, 3]]", "twice"),
             ("data.normalise = {mean = [0.5], std = [0.5]}", "data.channels is 3"),

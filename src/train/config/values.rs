@@ -31,7 +31,7 @@ kinds! {
     Vec<usize>: "list of integers >= 0",
     Vec<[u8; 3]>: "list of [red, green, blue], each 0 to 255",
     Size: "integer > 0, or [height, width]",
-    Normalise: "\"unit\", \"zscore\" or { mean = [..], std = [..] }",
+    Normalise: "\"unit\", \"zscore\", \"minmax\" or { mean = [..], std = [..] }",
 }
 
 /// Reads a value, or says what was expected instead.
@@ -232,6 +232,19 @@ choice! {
         List = "list",
         /// Drawn shapes.
         Shapes = "shapes",
+        /// Drawn polygons and circles, one a picture.
+        Polygons = "polygons",
+        /// Drawn angiograms.
+        Angiography = "angiography",
+    }
+}
+choice! {
+    /// What a deviation of noise counts in.
+    NoiseSpace {
+        /// Values of 0 to 1.
+        Unit = "unit",
+        /// Grey levels, 0 to 255.
+        Levels = "255",
     }
 }
 choice! {
@@ -381,6 +394,13 @@ choice! {
     }
 }
 
+impl DataKind {
+    /// Whether pictures are drawn, and not read from files.
+    pub fn is_drawn(self) -> bool {
+        matches!(self, Self::Shapes | Self::Polygons | Self::Angiography)
+    }
+}
+
 /// A size in pixels; one number in files where it is square.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Size {
@@ -422,6 +442,8 @@ pub enum Normalise {
     Unit,
     /// To mean 0 and standard deviation 1, each picture by itself.
     ZScore,
+    /// From least and largest value to 0 and 1, each picture by itself.
+    MinMax,
     /// (value - mean) / std, by channel.
     Given {
         /// One a channel.
@@ -450,6 +472,7 @@ impl Serialize for Normalise {
         match self {
             Self::Unit => NormaliseText::Name("unit".to_owned()),
             Self::ZScore => NormaliseText::Name("zscore".to_owned()),
+            Self::MinMax => NormaliseText::Name("minmax".to_owned()),
             Self::Given { mean, std } => {
                 NormaliseText::Given(Moments { mean: mean.clone(), std: std.clone() })
             }
@@ -464,6 +487,7 @@ impl<'de> Deserialize<'de> for Normalise {
             NormaliseText::Given(Moments { mean, std }) => Ok(Self::Given { mean, std }),
             NormaliseText::Name(name) if name == "unit" => Ok(Self::Unit),
             NormaliseText::Name(name) if name == "zscore" => Ok(Self::ZScore),
+            NormaliseText::Name(name) if name == "minmax" => Ok(Self::MinMax),
             NormaliseText::Name(name) => Err(D::Error::custom(format!("no such way: {name}"))),
         }
     }

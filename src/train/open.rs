@@ -1,0 +1,149 @@
+//! From config keys to pictures and their split.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    Data,
+    config::{self, Config, DataConfig, DataKind},
+};
+use crate::{
+    Error, Result,
+    data::{
+        AngiographyDataset, AngiographyOptions, Dataset, FolderDataset, FolderOptions, MaskCoding,
+        ObjectsDataset, PolygonsDataset, PolygonsOptions, ShapesDataset, ShapesOptions, Split,
+    },
+};
+
+/// Opens the pictures that a config names.
+///
+/// # Errors
+/// [`Error::Data`] and [`Error::Config`] naming the offending file or key.
+pub(super) fn data(config: &Config) -> Result<Data> {
+    let (data, classes) = (&config.data, config.model.classes.max(2));
+    let mut warnings = Vec::new();
+    let dataset: Arc<dyn Dataset> = match data.kind {
+        DataKind::Shapes | DataKind::Polygons | DataKind::Angiography => drawn(config, classes)?,
+        DataKind::Folder | DataKind::List | DataKind::Objects if data.root.as_os_str().is_empty() => {
+            return Err(Error::Config(
+                "data.root names no folder; set it to the one that holds the pictures".into(),
+            ));
+        }
+        DataKind::Objects if classes > 2 => {
+            return Err(Error::Config(
+                "data.kind = \"objects\" knows no classes; model.classes must be 1 or 2".into(),
+            ));
+        }
+        DataKind::Objects => {
+            let objects = ObjectsDataset::open(&data.root, data.channels)?;
+            warnings.extend(objects.warnings.iter().cloned());
+            Arc::new(objects)
+        }
+        DataKind::Folder | DataKind::List => {
+            let options = FolderOptions {
+                images: data.images.clone(),
+                masks: data.masks.clone(),
+                mask_pattern: (!data.mask_pattern.is_empty()).then(|| data.mask_pattern.clone()),
+                channels: data.channels,
+                classes,
+                coding: coding(data),
+                ..FolderOptions::new(&data.root)
+            };
+            let folder = match data.kind {
+                DataKind::List => FolderDataset::listed(&beside(data, &data.list), &options)?,
+                _ => FolderDataset::open(&options)?,
+            };
+            warnings.extend(folder.warnings.iter().cloned());
+            Arc::new(folder)
+        }
+    };
+    let split = split(config, &*dataset)?;
+    Ok(Data { dataset, split, warnings })
+}
+
+/// The pictures of a generator.
+fn drawn(config: &Config, classes: usize) -> Result<Arc<dyn Dataset>> {
+    let data = &config.data;
+    let (size, channels, seed) = (data.size.width, data.channels, data.shapes_seed);
+    let [count, val, test] = series(data)?;
+    Ok(match data.kind {
+        DataKind::Polygons => {
+            let (sides, irregular) = (data.sides.clone(), data.irregular as f32);
+            let options = PolygonsOptions { size, sides, irregular, channels, count, val, test, seed };
+            Arc::new(PolygonsDataset::new(options)?)
+        }
+        DataKind::Angiography => {
+            let options = AngiographyOptions { size, channels, count, val, test, seed };
+            Arc::new(AngiographyDataset::new(options)?)
+        }
+        _ => Arc::new(ShapesDataset::new(ShapesOptions { size, classes, channels, count, val, test, seed })?),
+    })
+}
+
+/// How many pictures of each series are drawn. Where the test is apart, so are training and validation, that a change
+/// of their number leaves their first pictures as they are.
+fn series(data: &DataConfig) -> Result<[usize; 3]> {
+    if data.shapes_test == 0 {
+        return Ok([data.shapes_count, 0, 0]);
+    }
+    // Of the parts only their sizes are used.
+    let parts = Split::fractions(data.shapes_count, [1.0 - data.val_fraction, data.val_fraction, 0.0], 0)?;
+    Ok([parts.train.len(), parts.val.len(), data.shapes_test])
+}
+
+fn coding(data: &DataConfig) -> MaskCoding {
+    match data.mask_coding {
+        config::MaskCoding::Auto => MaskCoding::Auto,
+        config::MaskCoding::Labels => MaskCoding::Indices,
+        config::MaskCoding::Colours => {
+            MaskCoding::Colours(data.colours.iter().enumerate().map(|(i, c)| (*c, i as u8)).collect())
+        }
+    }
+}
+
+/// How predicted masks are written: as the data set's, where the config says how those are.
+pub fn written_coding(config: &Config) -> MaskCoding {
+    match coding(&config.data) {
+        MaskCoding::Auto if config.model.classes <= 2 => MaskCoding::Binary0_255,
+        MaskCoding::Auto => MaskCoding::Indices,
+        given => given,
+    }
+}
+
+fn split(config: &Config, dataset: &dyn Dataset) -> Result<Split> {
+    let data = &config.data;
+    // Folds of one data set are of one cut, and spare one test part, whatever the seed of the run.
+    let seed = if data.folds > 0 { data.fold_seed } else { config.train.seed };
+    let ids: Vec<&str> = (0..dataset.len()).map(|i| dataset.id(i)).collect();
+    let table = (!data.split.as_os_str().is_empty()).then(|| beside(data, &data.split));
+    let groups = match &table {
+        Some(table) if !data.group.is_empty() => Some(Split::groups(table, &data.group, &ids)?),
+        _ => None,
+    };
+    let fractions = [1.0 - data.val_fraction - data.test_fraction, data.val_fraction, data.test_fraction];
+    let split = match (&table, &groups) {
+        (Some(table), _) if Split::names_parts(table)? => Split::from_csv(table, &ids)?,
+        (_, Some(groups)) => Split::grouped_fractions(groups, fractions, seed)?,
+        (Some(table), None) => Split::from_csv(table, &ids)?,
+        (None, None) if data.kind.is_drawn() && data.shapes_test > 0 => Split::series(series(data)?),
+        (None, None) => Split::fractions(ids.len(), fractions, seed)?,
+    };
+    if let Some(item) = groups.as_ref().and_then(|groups| split.straddler(groups)) {
+        let (id, column) = (ids[item], &data.group);
+        let message =
+            format!("{id} is for testing, and others of its {column} are not; mend the column split");
+        return Err(Error::Config(message));
+    }
+    if data.folds == 0 {
+        return Ok(split);
+    }
+    split.fold(&groups.unwrap_or_else(|| (0..ids.len()).collect()), data.folds, data.fold, data.fold_seed)
+}
+
+/// A file beside the pictures, which is the usual case, or from the working folder.
+fn beside(data: &DataConfig, file: &Path) -> PathBuf {
+    let beside = data.root.join(file);
+    if beside.is_file() { beside } else { file.to_path_buf() }
+}
