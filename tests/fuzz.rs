@@ -2,6 +2,8 @@
 //! where and why.
 #![cfg(feature = "cli")]
 
+mod common;
+
 use std::{
     fs,
     io::Cursor,
@@ -9,10 +11,14 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use common::pth;
 use gyre::{
     Error,
     data::{Mask, MaskCoding, Picture, decide_coding, list_pictures},
-    io::weights::{self, Tensor, TensorMap},
+    io::{
+        torch,
+        weights::{self, Tensor, TensorMap},
+    },
     train::{Progress, Saved, config::Config},
 };
 use image::{DynamicImage, ImageFormat};
@@ -136,6 +142,24 @@ fn checkpoints() {
         assert!(read.is_ok() || resumed.is_err());
         read.and(resumed)
     });
+}
+
+#[test]
+fn torch_checkpoints() {
+    let shared = pth::Storage::floats("0", &[0.5; 700]);
+    let half = pth::Storage::new("HalfStorage", "1", &[[0x00, 0x3c]; 40]);
+    let state = pth::dict(vec![
+        ("module.a.weight", shared.dense(&[7, 100])),
+        ("module.a.turned", shared.view(3, &[5, 6], &[1, 100])),
+        ("module.bias", half.dense(&[40])),
+    ]);
+    let object = pth::dict(vec![("epoch", pth::Py::Int(3)), ("state_dict", state)]);
+    let storages = [&shared, &half];
+    let packed = pth::zip(&pth::parts(&object, &storages), zip::CompressionMethod::Deflated);
+    let good = [pth::zip_form(&object, &storages), pth::old_form(&object, &storages), packed];
+    for (form, good) in ["zip.pth", "old.pth", "packed.pth"].into_iter().zip(good) {
+        fuzz(&[good], form, |path, _| torch::read(path, None).map(drop));
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod bench;
 mod data;
 mod doctor;
 mod experiment;
+mod import;
 mod info;
 mod plan;
 mod predict;
@@ -67,6 +68,8 @@ enum Command {
     Predict(predict::PredictArgs),
     /// Writes the report of a run anew, from its log and its best weights.
     Report(run::ReportArgs),
+    /// Makes safetensors of a PyTorch checkpoint.
+    Import(import::ImportArgs),
     /// Runs an experiment, a grid of configs and seeds, and sums it up in tables and figures.
     Experiment(experiment::ExperimentArgs),
     /// Writes generated pictures with their masks to a folder: shapes, polygons, or synthetic angiograms.
@@ -143,6 +146,7 @@ pub fn main(cli: Cli) -> Result<u8> {
         Command::Eval(args) => run::eval(&context()?, &args),
         Command::Predict(args) => predict::predict(&context()?, &args),
         Command::Report(args) => run::report(&context()?, &args),
+        Command::Import(args) => import::import(&args),
         Command::Experiment(args) => experiment::experiment(context, &kernels, &args),
         Command::Shapes(args) => shapes::shapes(context, &args),
     };

@@ -71,7 +71,7 @@ pub struct TrainArgs {
     /// Replaces a run that is there.
     #[arg(long)]
     overwrite: bool,
-    /// Starts from these weights (safetensors with PyTorch's names).
+    /// Starts from these weights (safetensors with PyTorch's names; `gyre import` makes them of a .pth).
     #[arg(long, value_name = "FILE")]
     init: Option<PathBuf>,
     /// Shows no progress bar.

@@ -3,4 +3,8 @@
 pub mod atomic;
 #[cfg(feature = "cli")]
 pub(crate) mod csv;
+#[cfg(feature = "cli")]
+pub mod names;
+#[cfg(feature = "cli")]
+pub mod torch;
 pub mod weights;

@@ -174,10 +174,10 @@ fn check_start(start: &[u8], file_length: u64) -> std::result::Result<(), String
 fn looks_like(start: &[u8]) -> &'static str {
     match start {
         [b'P', b'K', 3, 4, ..] => {
-            ": looks like a zip, as PyTorch writes .pt and .pth; convert it with safetensors.torch.save_file"
+            ": looks like a zip, as PyTorch writes .pt and .pth; convert it: gyre import FILE -o OUT.safetensors"
         }
         [0x80, 1..=5, ..] => {
-            ": looks like a Python pickle (an old .pth); convert it with safetensors.torch.save_file"
+            ": looks like a Python pickle (an old .pth); convert it: gyre import FILE -o OUT.safetensors"
         }
         [0x89, b'H', b'D', b'F', ..] => ": looks like HDF5, as Keras writes .h5; convert it to safetensors",
         [b'G', b'G', b'U', b'F', ..] => ": looks like GGUF",
@@ -212,7 +212,7 @@ fn decode(view: &TensorView<'_>) -> Option<Vec<f32>> {
     })
 }
 
-fn each<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+pub(super) fn each<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
     bytes.as_chunks::<N>().0.iter().map(|chunk| value(*chunk)).collect()
 }
 

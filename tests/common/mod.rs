@@ -2,6 +2,8 @@
 // Each file of tests uses a part of it.
 #![allow(dead_code)]
 
+pub mod pth;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
