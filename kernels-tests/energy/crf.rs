@@ -20,16 +20,20 @@ fn steps_and_gradients() {
             for steps in [1, 4] {
                 crate::forward([sample(Crf::new(0.3, steps), v, matrix)]);
             }
-            crate::both([sample(Crf::new(0.3, 2), v, matrix)]);
-            let op = Crf { normalised: true, anchor: 0.2, ..Crf::new(0.3, 2) };
-            crate::both([sample(op, v, matrix)]);
             let op = Crf { traced: true, ..Crf::new(0.3, 3) };
             crate::forward([sample(op, v, matrix).forward_only()]);
         }
     }
+    for v in super::small() {
+        for matrix in [false, true] {
+            crate::both([sample(Crf::new(0.3, 2), v, matrix)]);
+            let op = Crf { normalised: true, anchor: 0.2, ..Crf::new(0.3, 2) };
+            crate::both([sample(op, v, matrix)]);
+        }
+    }
 }
 
-/// With W = 1 and likeness that sums to 1 a normalised step is a mean: a constant map stays as it is, and no belief leaves the
+/// Factors are rounded to f32. With W = 1 and likeness that sums to 1 a normalised step is a mean: a constant map stays as it is, and no belief leaves the
 /// range of the map.
 #[test]
 fn normalised_steps_are_means() {
@@ -40,10 +44,10 @@ fn normalised_steps_are_means() {
     let one = Array { shape: Shape::SCALAR, data: vec![1.0] };
     let flat = Array::from_fn(v, |_, _, _, c| c as f64);
     let after = op.twin(&[flat.clone(), k.clone(), one.clone()]).remove(0);
-    assert!(after.data.iter().zip(&flat.data).all(|(a, b)| (a - b).abs() < 1e-12));
+    assert!(after.data.iter().zip(&flat.data).all(|(a, b)| (a - b).abs() < 1e-5));
     let rough = Array::from_fn(v, |_, y, x, c| ((7 * y + 3 * x + c) % 5) as f64);
     let after = op.twin(&[rough, k, one]).remove(0);
-    assert!(after.data.iter().all(|a| (0.0..=4.0).contains(a)));
+    assert!(after.data.iter().all(|a| (-1e-5..=4.00001).contains(a)));
 }
 
 #[test]

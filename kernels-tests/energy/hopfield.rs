@@ -23,11 +23,14 @@ fn steps_and_gradients() {
                 let op = Hopfield { retrieval, beta: 0.7, ..Hopfield::new(0.4, steps) };
                 crate::forward([sample(op, v, memories)]);
             }
-            let op = Hopfield { retrieval, ..Hopfield::new(0.4, 2) };
+            let op = Hopfield { retrieval, ..Hopfield::new(0.4, 3) };
+            let traced = Hopfield { traced: true, ..op };
+            crate::forward([sample(traced, v, memories).forward_only()]);
+        }
+        let op = Hopfield { retrieval, ..Hopfield::new(0.4, 2) };
+        for (v, memories) in [(Shape::new(2, 1, 2, 6), 5), (Shape::new(1, 1, 1, 1), 1)] {
             crate::both([sample(op, v, memories)]);
             crate::both([sample(Hopfield { anchor: 0.2, ..op }, v, memories)]);
-            let traced = Hopfield { traced: true, steps: 3, ..op };
-            crate::forward([sample(traced, v, memories).forward_only()]);
         }
     }
 }

@@ -28,6 +28,11 @@ pub fn maps() -> Vec<Shape> {
     vec![Shape::new(3, 5, 7, 13), Shape::new(1, 1, 1, 1), Shape::new(2, 9, 1, 4), Shape::new(1, 11, 17, 3)]
 }
 
+/// Small ones, for differences of every number.
+pub fn small() -> Vec<Shape> {
+    vec![Shape::new(2, 3, 4, 5), Shape::new(1, 1, 1, 1), Shape::new(2, 4, 1, 3)]
+}
+
 /// A mask of steps, the same from both sides, as a picture of random numbers gives it.
 pub fn mask(s: Shape) -> Array {
     let op = EdgeMask::new(1.2, 0.0);

@@ -36,16 +36,38 @@ pub struct Use {
     pub threads: Option<usize>,
 }
 
+/// Uses that differ in more than their size; programs have millions between them.
+type Known = BTreeMap<(Variant, Vec<&'static str>, Option<Vec<Binding>>), Use>;
+
+/// Keeps the largest of all that are else alike.
+fn learn(known: &mut Known, new: Use) {
+    let key = (new.variant.clone(), new.params.clone(), new.buffers.clone());
+    match known.get_mut(&key) {
+        Some(old) if old.threads >= new.threads => {}
+        Some(old) => *old = new,
+        None => {
+            known.insert(key, new);
+        }
+    }
+}
+
 /// All dispatches of all programs below, on software and other devices.
 pub fn all() -> &'static [Use] {
     static USES: OnceLock<Vec<Use>> = OnceLock::new();
     USES.get_or_init(|| {
-        let mut uses: Vec<Use> = programs()
-            .into_par_iter()
-            .flat_map(|(name, graph)| {
-                devices().iter().flat_map(|d| of_plan(&name, &graph, d)).collect::<Vec<_>>()
-            })
-            .collect();
+        let of_program = |(name, graph): (String, Graph)| {
+            let mut known = Known::new();
+            devices()
+                .iter()
+                .for_each(|d| of_plan(&name, &graph, d).into_iter().for_each(|u| learn(&mut known, u)));
+            known
+        };
+        let joined = |mut known: Known, others: Known| {
+            others.into_values().for_each(|u| learn(&mut known, u));
+            known
+        };
+        let known = programs().into_par_iter().map(of_program).reduce(Known::new, joined);
+        let mut uses: Vec<Use> = known.into_values().collect();
         uses.extend(optimisers().iter().flat_map(of_optimiser));
         uses.extend(parts("ceilings", bench::kernels()));
         uses.extend(parts("a host's textures", embedded::kernels()));
@@ -132,10 +154,10 @@ fn programs() -> Vec<(String, Graph)> {
         half.mixed();
         all.push((format!("prediction in half by {model:?}"), half));
         all.push((format!("prediction by {model:?}"), graph));
-        // The losses are the same for all widths.
+        // The losses are the same for all networks and widths.
         let losses = losses(model.out_channels);
-        let narrow = model.widths.len() == 2;
-        for loss in losses.iter().take(if narrow { losses.len() } else { 1 }) {
+        let all_losses = model.network == Network::UNet && model.widths.len() == 2;
+        for loss in losses.iter().take(if all_losses { losses.len() } else { 1 }) {
             for mixed in [false, true] {
                 let name = format!("training of {model:?} with {loss:?}, mixed: {mixed}");
                 let training = training_graph(

@@ -66,7 +66,7 @@ impl Variant {
 }
 
 /// How a shader uses one binding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Binding {
     /// `var<uniform>`: the parameters.
     Uniform,

@@ -12,6 +12,8 @@ use super::{
     },
     open,
 };
+use std::path::PathBuf;
+
 use crate::{
     Error, Result,
     data::{Dataset, Fit, Loader, LoaderOptions, Normalise, Partial, PixelNoise, Split},

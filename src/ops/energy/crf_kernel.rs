@@ -101,15 +101,18 @@ impl Operator for CrfKernel {
     fn twin(&self, inputs: &[Array]) -> Vec<Array> {
         let x = &inputs[0];
         let narrow = f64::from(self.narrow());
-        let like = |n, h, w, y, x_| -> f64 {
-            let apart = pixel(x, n, h, w).iter().zip(pixel(x, n, y, x_)).map(|(a, b)| (a - b).powi(2));
-            (-narrow * apart.sum::<f64>()).exp()
+        let apart = |n, h, w, y, x_| -> f64 {
+            narrow
+                * pixel(x, n, h, w).iter().zip(pixel(x, n, y, x_)).map(|(a, b)| (a - b).powi(2)).sum::<f64>()
         };
         if !self.backward {
             return vec![Array::from_fn(x.shape.with_c(4), |n, h, w, d| {
                 let near: Vec<_> = around(x.shape, h, w).collect();
-                let total: f64 = near.iter().map(|p| like(n, h, w, p.1, p.2)).sum();
-                let found = near.iter().find(|p| p.0 == d).map_or(0.0, |p| like(n, h, w, p.1, p.2));
+                let far = |p: &(usize, usize, usize)| apart(n, h, w, p.1, p.2);
+                let least = near.iter().map(far).fold(f64::INFINITY, f64::min);
+                let off = if self.normalised { least } else { 0.0 };
+                let total: f64 = near.iter().map(|p| (off - far(p)).exp()).sum();
+                let found = near.iter().find(|p| p.0 == d).map_or(0.0, |p| (off - far(p)).exp());
                 if self.normalised && total > 0.0 { found / total } else { found }
             })];
         }
