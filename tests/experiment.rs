@@ -158,9 +158,11 @@ fn again() -> tempfile::TempDir {
 /// What was evaluated again, by path, with the time it was written.
 fn kept(here: &Path) -> Vec<(PathBuf, std::time::SystemTime)> {
     let cells = fs::read_dir(here.join("runs/experiments/cells")).unwrap();
-    let files = cells.flat_map(|cell| fs::read_dir(cell.unwrap().path()).unwrap()).map(|file| file.unwrap().path());
+    let files =
+        cells.flat_map(|cell| fs::read_dir(cell.unwrap().path()).unwrap()).map(|file| file.unwrap().path());
     let named = files.filter(|p| p.file_name().unwrap().to_str().unwrap().starts_with("again-"));
-    let mut found: Vec<_> = named.map(|p| (p.clone(), fs::metadata(&p).unwrap().modified().unwrap())).collect();
+    let mut found: Vec<_> =
+        named.map(|p| (p.clone(), fs::metadata(&p).unwrap().modified().unwrap())).collect();
     found.sort();
     found
 }
@@ -176,8 +178,13 @@ fn cells_are_evaluated_again_once_and_after_another_training() {
     let before = kept(here);
     assert_eq!(before.len(), 2);
     let table = fs::read_to_string(out("again.md")).unwrap();
-    assert!(table.contains("| loss | rate | threshold | runs | Dice | IoU (micro) | recall, class 1 |"), "{table}");
-    let row = |way: &str| table.lines().find(|line| line.contains(way)).unwrap().rsplit_once("| 2 |").unwrap().1.to_owned();
+    assert!(
+        table.contains("| loss | rate | threshold | runs | Dice | IoU (micro) | recall, class 1 |"),
+        "{table}"
+    );
+    let row = |way: &str| {
+        table.lines().find(|line| line.contains(way)).unwrap().rsplit_once("| 2 |").unwrap().1.to_owned()
+    };
     assert_eq!(row("| 0.5 |"), row("| 0.5, as trained |"));
     assert_ne!(row("| 0.3 |"), row("| 0.5 |"));
     assert!(table.contains("| Dice | rate 1e-2 | – | 2 |"), "{table}");
@@ -212,10 +219,17 @@ fn claims_are_tested_over_what_is_done() {
     assert!(none.contains("| 1 | a lower threshold finds more | again | not testable |"), "{none}");
     succeed(here, &["experiment", "again.toml", "--profile", "other", "--only", "bce", "--out", "o"]);
     let done = succeed(here, &["experiment", "claims", "again.toml", "--profile", "other", "--out", "o"]);
-    assert!(done.contains("| bce along threshold | -") && done.contains("raised for 1 comparisons: Holm"), "{done}");
+    assert!(
+        done.contains("| bce along threshold | -") && done.contains("the number of comparisons, 1: Holm"),
+        "{done}"
+    );
     assert!(fs::read_to_string(here.join("o/claims-other.md")).unwrap().contains("finds more"));
     let message = |args: &[&str]| String::from_utf8_lossy(&run(here, args).stderr).into_owned();
-    assert!(message(&["experiment", "claims", "table1", "--data", "dsb2018=x"]).contains("nothing is claimed"));
-    assert!(message(&["experiment", "claims", "again.toml", "--correction", "x"]).contains("benjamini-hochberg"));
+    assert!(
+        message(&["experiment", "claims", "table1", "--data", "dsb2018=x"]).contains("nothing is claimed")
+    );
+    assert!(
+        message(&["experiment", "claims", "again.toml", "--correction", "x"]).contains("benjamini-hochberg")
+    );
     assert!(message(&["experiment"]).contains("EXPERIMENT"));
 }

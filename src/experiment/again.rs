@@ -208,11 +208,12 @@ mod tests {
 
     #[test]
     fn keys_become_overrides_and_changes_are_told() {
-        let set: Table = "train.threshold = 0.25\ndata = { size = [64, 64], mask_pattern = \"a=b\" }".parse().unwrap();
+        let set: Table =
+            "train.threshold = 0.25\ndata = { size = [64, 64], mask_pattern = \"a=b\" }".parse().unwrap();
         let overrides = Again::overrides(&set);
         assert_eq!(
             overrides,
-            ["train.threshold=0.25", "data.size=[64, 64]", "data.mask_pattern=\"a=b\""].map(str::to_owned)
+            ["data.mask_pattern=\"a=b\"", "data.size=[64, 64]", "train.threshold=0.25"].map(str::to_owned)
         );
         let cell = Config::from_toml("train.threshold = 0.75", &[]).unwrap();
         let other = Config::from_toml("", &["train.batch=3".into()]).unwrap();

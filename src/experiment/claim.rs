@@ -327,7 +327,8 @@ impl Claims {
 
     /// A table of all claims, and one of the comparisons of each.
     pub fn markdown(&self) -> String {
-        let mut text = String::from("# Claims\n\n| | claim | experiment | verdict |\n| --- | --- | --- | --- |\n");
+        let mut text =
+            String::from("# Claims\n\n| | claim | experiment | verdict |\n| --- | --- | --- | --- |\n");
         for (i, judged) in self.all.iter().enumerate() {
             let (claim, verdict) = (&judged.claim.text, judged.verdict().name());
             text += &format!("| {} | {claim} | {} | {verdict} |\n", i + 1, judged.experiment);
@@ -338,7 +339,7 @@ impl Claims {
         let tests = self.all.iter().flat_map(|j| &j.compared).filter(|c| c.raised.is_some()).count();
         text + &format!(
             "\nAn effect is a difference of means, or how far the line through the scores rises from end to end. \
-             Two-sided t-tests; held or not: raised p at most {LEVEL}. P raised for {tests} comparisons: {}.\n",
+             Two-sided t-tests; held or not: raised p at most {LEVEL}. P raised for the number of comparisons, {tests}: {}.\n",
             self.correction.name()
         )
     }
@@ -346,7 +347,8 @@ impl Claims {
 
 fn section(number: usize, judged: &Judged) -> String {
     let claim = &judged.claim;
-    let asked = if claim.requirement.is_empty() { String::new() } else { format!(" [{}]", claim.requirement) };
+    let asked =
+        if claim.requirement.is_empty() { String::new() } else { format!(" [{}]", claim.requirement) };
     let mut limits: Vec<String> =
         claim.limits.iter().map(|(name, labels)| format!("{name}: {}", labels.all().join(", "))).collect();
     limits.push(match claim.samples {

@@ -409,18 +409,26 @@ mod tests {
     #[test]
     fn means_are_over_what_is_asked_for() {
         let results = done();
-        let near = |got: Option<f64>, wanted: f64| assert!((got.unwrap() - wanted).abs() < 2e-5, "{got:?}, {wanted}");
-        let one = accuracy(&results, &[("model", "SOM"), ("noise", "noise 20"), ("again", "T=20")], Samples::Seeds);
+        let near = |got: Option<f64>, wanted: f64| {
+            assert!((got.unwrap() - wanted).abs() < 2e-5, "{got:?}, {wanted}")
+        };
+        let one =
+            accuracy(&results, &[("model", "SOM"), ("noise", "noise 20"), ("again", "T=20")], Samples::Seeds);
         assert_eq!(one.len(), 5);
         near(one.get(&(3, vec![])).copied(), 0.9 - 0.02 + 0.02 + 0.003);
         // All but the evaluation of training.
         let som = accuracy(&results, &[("model", "SOM"), ("noise", "noise 20")], Samples::Seeds);
         near(mean_of(&som), 0.9 - 0.02 + 0.01 + 0.002);
-        let trained = accuracy(&results, &[("model", "SOM"), ("noise", "highest"), ("again", "T=5")], Samples::Seeds);
+        let trained =
+            accuracy(&results, &[("model", "SOM"), ("noise", "highest"), ("again", "T=5")], Samples::Seeds);
         near(mean_of(&trained), 0.9 - 0.08 + 0.005 + 0.002);
         // What is evaluated once counts at any number of iterations.
         for again in ["T=0", "T=20", "T=5"] {
-            let plain = accuracy(&results, &[("model", "plain"), ("noise", "lowest"), ("again", again)], Samples::Seeds);
+            let plain = accuracy(
+                &results,
+                &[("model", "plain"), ("noise", "lowest"), ("again", again)],
+                Samples::Seeds,
+            );
             near(mean_of(&plain), 0.8 - 0.01 + 0.002);
         }
     }

@@ -302,7 +302,8 @@ mod tests {
         assert!(more("[profiles.p.axes]\nsize = []").contains("there is no axis \"size\""));
         assert!(more("[profiles.p.axes]\nrate = []").contains("profile p"));
         assert!(more("[profiles.p.axes]\nrate = [{ label = \"a\", set = {} }]").contains("called \"a\""));
-        let again = |rest: &str| more(&format!("[[again]]\nlabel = \"T=1\"\nset.train.threshold = 0.5\n{rest}"));
+        let again =
+            |rest: &str| more(&format!("[[again]]\nlabel = \"T=1\"\nset.train.threshold = 0.5\n{rest}"));
         assert!(again("for = [\"c\"]").contains("\"c\""));
         assert!(again("[[again]]\nlabel = \"T=1\"\nset = {}").contains("T=1"));
         assert!(more("[[again]]\nlabel = \"x\"\nset.optim.lr = 1.0").contains("optim.lr"));
@@ -351,8 +352,18 @@ mod tests {
         for (name, text, cells, rows) in [
             ("noise", include_str!("../../assets/experiments/noise.toml"), [40, 12], [6, 3]),
             ("samples", include_str!("../../assets/experiments/samples.toml"), [24, 12], [6, 3]),
-            ("noise_angiography", include_str!("../../assets/experiments/noise_angiography.toml"), [44, 12], [6, 3]),
-            ("samples_angiography", include_str!("../../assets/experiments/samples_angiography.toml"), [28, 12], [6, 3]),
+            (
+                "noise_angiography",
+                include_str!("../../assets/experiments/noise_angiography.toml"),
+                [44, 12],
+                [6, 3],
+            ),
+            (
+                "samples_angiography",
+                include_str!("../../assets/experiments/samples_angiography.toml"),
+                [28, 12],
+                [6, 3],
+            ),
         ] {
             let spec = Spec::parse(text).unwrap_or_else(|e| panic!("{name}: {e}"));
             for ((profile, cells), rows) in ["paper", "reduced"].into_iter().zip(cells).zip(rows) {

@@ -206,13 +206,7 @@ pub(super) fn named(what: &str, error: Error) -> Error {
 }
 
 /// `more` are overrides that come after all others.
-fn resolve(
-    spec: &Spec,
-    layers: &[&Table],
-    choice: &Choice,
-    seed: u64,
-    more: Vec<String>,
-) -> Result<Config> {
+fn resolve(spec: &Spec, layers: &[&Table], choice: &Choice, seed: u64, more: Vec<String>) -> Result<Config> {
     let mut texts =
         vec![spec.preset.as_deref().map(presets::text).transpose()?.unwrap_or_default().to_owned()];
     for layer in layers {

@@ -110,7 +110,11 @@ impl Table {
     /// A `tabular` of LaTeX with the same scores.
     pub fn latex(&self) -> String {
         let row = |cells: Vec<String>| format!("{} \\\\\n", cells.join(" & "));
-        let headings = self.axes.iter().map(String::as_str).chain(self.columns.iter().map(|(_, heading)| heading.as_str()));
+        let headings = self
+            .axes
+            .iter()
+            .map(String::as_str)
+            .chain(self.columns.iter().map(|(_, heading)| heading.as_str()));
         let mut text = format!(
             "\\begin{{tabular}}{{{}{}}}\n\\hline\n",
             "l".repeat(self.axes.len()),

@@ -1,7 +1,7 @@
 //! Student's t-tests, and what becomes of their p-values when there are several.
 
 use serde::{Deserialize, Serialize};
-use statrs::function::beta::checked_beta_reg;
+use statrs::function::gamma::ln_gamma;
 
 /// What a two-sided t-test came to.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,14 +79,55 @@ fn mean_and_error(values: &[f64]) -> Option<[f64; 2]> {
 }
 
 /// Both tails of Student's distribution beyond `t`: the regularised incomplete beta function of df / (df + t^2) with
-/// df/2 and 1/2. It is the tail itself and no difference from 1, so that the smallest p-values keep their digits.
+/// df/2 and 1/2. Large statistics take the tail itself and no difference from 1, so that the smallest p-values keep
+/// their digits. `None` where it does not converge.
 fn two_sided(t: f64, df: f64) -> Option<f64> {
-    let square = t * t;
-    // 1 - x is exact where x is near 1, that is for small statistics, if the other tail is taken.
-    if square < df {
-        return checked_beta_reg(0.5, 0.5 * df, square / (df + square)).ok().map(|lower| 1.0 - lower);
+    let (square, half) = (t * t, 0.5 * df);
+    // ln of x^a (1 - x)^b / B(a, b), which is that of 1 - x with a and b the other way round, too.
+    let logs = -half * (square / df).ln_1p() + 0.5 * (square / (df + square)).ln();
+    let front = (logs + ln_gamma_half(half) - ln_gamma(0.5)).exp();
+    if square < 3.0 {
+        let lower = front * fraction(0.5, half, square / (df + square))? / 0.5;
+        return Some(1.0 - lower);
     }
-    checked_beta_reg(0.5 * df, 0.5, df / (df + square)).ok()
+    Some(front * fraction(half, 0.5, df / (df + square))? / half)
+}
+
+/// ln of gamma(h + 1/2) / gamma(h); by its series where the difference of two large numbers would cost digits.
+fn ln_gamma_half(h: f64) -> f64 {
+    if h < 1e3 {
+        return ln_gamma(h + 0.5) - ln_gamma(h);
+    }
+    let r = 1.0 / h;
+    let series = 1.0 - r / 8.0 + r * r / 128.0 + 5.0 * r.powi(3) / 1024.0 - 21.0 * r.powi(4) / 32768.0;
+    0.5 * h.ln() + series.ln()
+}
+
+/// Steps after which a fraction is given up: some times the square root of the largest degrees of freedom.
+const MOST_STEPS: u32 = 100_000;
+
+/// The continued fraction of the incomplete beta function, by Lentz's method (Press et al., Numerical Recipes, 6.4);
+/// it converges fast for x below (a + 1) / (a + b + 2).
+fn fraction(a: f64, b: f64, x: f64) -> Option<f64> {
+    let away = |v: f64| if v.abs() < f64::MIN_POSITIVE { f64::MIN_POSITIVE } else { v };
+    let mut c = 1.0;
+    let mut d = 1.0 / away(1.0 - (a + b) * x / (a + 1.0));
+    let mut value = d;
+    for step in 1..MOST_STEPS {
+        let m = f64::from(step);
+        let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
+        let odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
+        let before = value;
+        for term in [even, odd] {
+            d = 1.0 / away(1.0 + term * d);
+            c = away(1.0 + term / c);
+            value *= c * d;
+        }
+        if (value - before).abs() <= f64::EPSILON * value.abs() {
+            return Some(value);
+        }
+    }
+    None
 }
 
 /// How the p-values of several tests are raised, so that the errors of all together stay few.

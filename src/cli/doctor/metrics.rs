@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 use super::cases::{Case, CaseFile, Judge};
 use crate::{
     Result,
-    metrics::{Confusion, Correction, Empty, RocAuc, Scores, SurfaceDistance, TTest, Values, mean, summarise},
+    metrics::{
+        Confusion, Correction, Empty, RocAuc, Scores, SurfaceDistance, TTest, Values, mean, summarise,
+    },
 };
 
 /// Runs the case of a metric; `None` if it is not known.
@@ -142,9 +144,13 @@ fn ttest(file: &CaseFile, case: &Case) -> Result<Map<String, Value>> {
 fn p_adjust(case: &Case) -> Map<String, Value> {
     let given = case.expected.get("p").and_then(Value::as_array);
     let p: Vec<f64> = given.into_iter().flatten().filter_map(Value::as_f64).collect();
-    [("bonferroni", Correction::Bonferroni), ("holm", Correction::Holm), ("bh", Correction::BenjaminiHochberg)]
-        .into_iter()
-        .map(|(name, correction)| (name.to_owned(), json!(correction.adjust(&p))))
-        .chain([("p".to_owned(), json!(p))])
-        .collect()
+    [
+        ("bonferroni", Correction::Bonferroni),
+        ("holm", Correction::Holm),
+        ("bh", Correction::BenjaminiHochberg),
+    ]
+    .into_iter()
+    .map(|(name, correction)| (name.to_owned(), json!(correction.adjust(&p))))
+    .chain([("p".to_owned(), json!(p))])
+    .collect()
 }

@@ -1,11 +1,13 @@
 //! Bars: a group at each place, within it a step of another dimension, and there a bar a series.
 
-use super::{Anchor, Canvas, Dimension, Drawn, FAINT, Frame, INK, LINE, Picture, Place, Query, Scene, canvas, csv};
+use super::{
+    Anchor, Canvas, Dimension, Drawn, FAINT, Frame, INK, LINE, Picture, Place, Query, Scene, canvas, csv,
+};
 use crate::io::csv::csv_number;
 
 /// Height of a panel's frame, pixels.
 const HEIGHT: i32 = 240;
-const MARGIN: i32 = 70;
+const MARGIN: i32 = 84;
 
 /// A bar: where, how high, and how far it spreads.
 struct Bar<'a> {
@@ -107,7 +109,13 @@ fn position<T: PartialEq>(all: &[T], one: &T) -> usize {
     all.iter().position(|other| other == one).unwrap_or(0)
 }
 
-fn draw_bars(scene: &Scene<'_>, layout: &Layout, frame: &Frame, canvas: &Canvas<'_>, bars: &[Bar<'_>]) -> Drawn {
+fn draw_bars(
+    scene: &Scene<'_>,
+    layout: &Layout,
+    frame: &Frame,
+    canvas: &Canvas<'_>,
+    bars: &[Bar<'_>],
+) -> Drawn {
     let mut order: Vec<&Bar<'_>> = bars.iter().collect();
     if scene.plot.overlaid {
         // The highest lie behind, so that all can be seen.
@@ -118,7 +126,8 @@ fn draw_bars(scene: &Scene<'_>, layout: &Layout, frame: &Frame, canvas: &Canvas<
     let zero = frame.y(frame.range[0].max(0.0).min(frame.range[1]));
     for bar in order {
         let nth = if scene.plot.overlaid { 0 } else { position(&scene.series, bar.series) as i32 };
-        let left = layout.left(position(&scene.places, bar.place), position(&layout.steps, bar.over)) + nth * wide;
+        let left =
+            layout.left(position(&scene.places, bar.place), position(&layout.steps, bar.over)) + nth * wide;
         let (right, y, colour) = (left + wide - 1, frame.y(bar.mean), scene.colour(bar.series));
         let opacity = if scene.plot.overlaid { 0.5 } else { 1.0 };
         canvas.fill([(left, y.min(zero)), (right, y.max(zero))], colour, opacity)?;

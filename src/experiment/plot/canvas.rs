@@ -15,8 +15,10 @@ pub const INK: Colour = [50, 50, 50];
 pub const FAINT: Colour = [222, 222, 222];
 /// Pixels between lines of text.
 pub const LINE: i32 = 20;
-/// Size of letters.
-const LETTER: u32 = 14;
+/// Size of letters, in the units of the backend, of which a pixel has more.
+const LETTER: u32 = 17;
+/// About how wide a letter is, pixels.
+const LETTER_WIDTH: f64 = 7.8;
 
 /// What a drawing comes to, or what the backend says of it.
 pub type Drawn<T = ()> = Result<T, String>;
@@ -129,7 +131,7 @@ impl Canvas<'_> {
 
 /// About how wide a text is, pixels.
 pub fn width_of(text: &str) -> i32 {
-    (text.chars().count() as f64 * f64::from(LETTER) * 0.56).ceil() as i32
+    (text.chars().count() as f64 * LETTER_WIDTH).ceil() as i32
 }
 
 /// White or black, whichever can be read on a colour.

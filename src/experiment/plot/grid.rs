@@ -78,7 +78,7 @@ pub fn draw(scene: &Scene<'_>) -> Drawn<Picture> {
         .max(24 + canvas::width_of(&scene.plot.title));
     let top = 2 * LINE + 24;
     let bottom = top + SIDE * panels.len() as i32;
-    let height = bottom + if upright { below + 12 } else { LINE } + LINE + 12;
+    let height = bottom + if upright { below * 4 / 5 + 12 } else { LINE } + LINE + 12;
     let svg = canvas::svg(width, height, |canvas| {
         canvas.text(&scene.plot.title, (12, LINE), Anchor::Left, INK)?;
         draw_legend(scene, canvas)?;
@@ -102,7 +102,8 @@ pub fn draw(scene: &Scene<'_>) -> Drawn<Picture> {
     })?;
     let rows = panels.iter().zip(&squares).flat_map(|(panel, row)| numbers(scene, panel, row));
     let along = scene.along.heading(&scene.results.spec);
-    let header = ["score", along, "best", "mean", "n", "other", "mean of other", "p", "p raised", "significant"];
+    let header =
+        ["score", along, "best", "mean", "n", "other", "mean of other", "p", "p raised", "significant"];
     Ok(Picture { svg, csv: csv(&header, rows) })
 }
 

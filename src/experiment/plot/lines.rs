@@ -5,7 +5,7 @@ use crate::io::csv::csv_number;
 
 /// A panel's frame, pixels.
 const SIZE: [i32; 2] = [300, 190];
-const LEFT: i32 = 70;
+const LEFT: i32 = 84;
 const BELOW: i32 = 2 * LINE + 18;
 
 /// Mean, deviation and number of samples at each place, if there are any.
@@ -23,7 +23,8 @@ pub fn draw(scene: &Scene<'_>) -> Drawn<Picture> {
         scene.legend(canvas, LEFT, 2 * LINE + 4, true)?;
         for (y, row) in scene.panels.iter().enumerate() {
             for (x, panel) in row.iter().enumerate() {
-                let curves: Vec<Points> = (0..scene.series.len()).map(|at| points(scene, panel, at)).collect();
+                let curves: Vec<Points> =
+                    (0..scene.series.len()).map(|at| points(scene, panel, at)).collect();
                 let (left, upper) = (LEFT + x as i32 * wide, top + y as i32 * high);
                 let ends = curves.iter().flatten().flatten().flat_map(|(mean, sd, _)| [mean - sd, mean + sd]);
                 let range = scene.range(panel, ends);
@@ -49,7 +50,9 @@ fn points(scene: &Scene<'_>, panel: &Query, series: usize) -> Points {
 fn numbers(scene: &Scene<'_>, panel: &Query, curves: &[Points]) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for (series, points) in scene.series.iter().zip(curves) {
-        for (place, (mean, deviation, n)) in scene.places.iter().zip(points).filter_map(|(p, v)| Some((p, (*v)?))) {
+        for (place, (mean, deviation, n)) in
+            scene.places.iter().zip(points).filter_map(|(p, v)| Some((p, (*v)?)))
+        {
             let labels = [scene.heading(panel), place.label.clone(), series.label.clone()];
             let numbers = [csv_number(Some(mean)), csv_number(Some(deviation)), n.to_string()];
             rows.push([labels, numbers].concat());
@@ -93,7 +96,12 @@ fn draw_panel(
         }
     }
     let middle = (frame.left + frame.right) / 2;
-    canvas.text(scene.along.heading(&scene.results.spec), (middle, frame.bottom + 14 + LINE), Anchor::Middle, INK)?;
+    canvas.text(
+        scene.along.heading(&scene.results.spec),
+        (middle, frame.bottom + 14 + LINE),
+        Anchor::Middle,
+        INK,
+    )?;
     canvas.line(&[(frame.right, frame.top), (frame.right, frame.bottom)], FAINT, 1)?;
     for (at, curve) in curves.iter().enumerate() {
         let colour = scene.colour(&scene.series[at]);

@@ -155,14 +155,21 @@ impl<'a> Scene<'a> {
         let mut panels = vec![queries.clone()];
         if plot.each_class {
             let classes = results.places(Dimension::Class);
-            let of_class = |class: &Place| queries.iter().filter_map(|q| q.at(Dimension::Class, class)).collect();
+            let of_class =
+                |class: &Place| queries.iter().filter_map(|q| q.at(Dimension::Class, class)).collect();
             panels = classes.iter().map(of_class).filter(|row: &Vec<Query>| !row.is_empty()).collect();
         }
         Ok(Some(Self { plot, results, series_axis, series, along, places, panels }))
     }
 
     /// The samples of a series at a place, and `over` another.
-    fn numbers(&self, panel: &Query, series: &Place, place: &Place, over: Option<(Dimension, &Place)>) -> Numbers {
+    fn numbers(
+        &self,
+        panel: &Query,
+        series: &Place,
+        place: &Place,
+        over: Option<(Dimension, &Place)>,
+    ) -> Numbers {
         let query = panel.at(Dimension::Axis(self.series_axis), series).and_then(|q| q.at(self.along, place));
         let query = match over {
             Some((dimension, over)) => query.and_then(|q| q.at(dimension, over)),
@@ -245,7 +252,7 @@ impl Frame {
             canvas.note(&format!("{number:.digits$}"), (self.left - 6, y), Anchor::Right, INK)?;
             tick += step;
         }
-        canvas.upright(name, (self.left - 46, (self.top + self.bottom) / 2), Anchor::Middle)
+        canvas.upright(name, (self.left - 52, (self.top + self.bottom) / 2), Anchor::Middle)
     }
 
     /// Its left and lower lines, over what is drawn inside.

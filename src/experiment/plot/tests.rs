@@ -48,7 +48,8 @@ fn every_kind_names_what_it_shows() {
         for label in ["plain", "SOM", "CRF"] {
             assert!(picture.svg.contains(label), "{name} lacks {label}");
         }
-        (0..3).for_each(|series| assert!(picture.svg.contains(&colour_of(series)), "{name}, series {series}"));
+        (0..3)
+            .for_each(|series| assert!(picture.svg.contains(&colour_of(series)), "{name}, series {series}"));
         assert!(!picture.svg.contains("NaN") && picture.csv.lines().count() > 3, "{name}");
     }
 }
@@ -68,13 +69,16 @@ fn bars_stand_for_means() {
 #[test]
 fn grids_show_what_is_significant() {
     let csv = drawn("grid").csv;
-    let of = |noise: &str| csv.lines().find(|l| l.contains("(micro)") && l.contains(noise)).unwrap().to_owned();
+    let of =
+        |noise: &str| csv.lines().find(|l| l.contains("(micro)") && l.contains(noise)).unwrap().to_owned();
     assert!(of("noise 80").contains(",SOM,") && of("noise 80").ends_with(",yes"), "{}", of("noise 80"));
     assert!(of("noise 20").contains(",plain,") && of("noise 20").ends_with(",yes"));
     assert!(of("noise 10").ends_with(",no"), "{}", of("noise 10"));
     assert_eq!(csv.lines().count(), 1 + 3 * 3 * 2);
     let classes = drawn("class-grid");
-    assert!(classes.svg.contains("vessel") && classes.svg.contains("catheter") && !classes.svg.contains("ground"));
+    assert!(
+        classes.svg.contains("vessel") && classes.svg.contains("catheter") && !classes.svg.contains("ground")
+    );
 }
 
 #[test]
