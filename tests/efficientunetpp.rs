@@ -14,7 +14,7 @@ use gyre::{
     models::{Encoder, Model, Network, Stage},
     nn::Padding,
     ops::Act,
-    optim::{Adam, Method, OptimSpec},
+    optim::{Adam, Method, OptimSpec, Scaling},
     train::{StepOptions, Trainer, load_encoder, load_weights, training_graph, weight_map},
 };
 
@@ -146,6 +146,23 @@ fn it_learns() {
     let losses = steps(&mut trainer, 24, 1e-2);
     let (first, last) = (losses[0], losses[20..].iter().sum::<f32>() / 4.0);
     assert!(last < 0.7 * first, "{losses:?}");
+}
+
+/// Where the device has f16, also with an encoder that is frozen.
+#[test]
+fn it_learns_in_mixed_precision() {
+    if !context().tier.f16 {
+        eprintln!("LEFT OUT: no f16 in shaders");
+        return;
+    }
+    for frozen in [false, true] {
+        let optim = OptimSpec { scaling: Some(Scaling::default()), ..Method::Adam(Adam::default()).into() };
+        let model = with_encoder(|e| e.frozen = frozen);
+        let mut trainer = Trainer::new(context(), &model, &LossSpec::bce(), &optim, SIZE, 1, 2).unwrap();
+        let losses = steps(&mut trainer, 24, 1e-2);
+        let (first, last) = (losses[0], losses[20..].iter().sum::<f32>() / 4.0);
+        assert!(last < 0.8 * first, "frozen {frozen}: {losses:?}");
+    }
 }
 
 fn fresh(model: &Model, seed: u64) -> Arc<Weights> {

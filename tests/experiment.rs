@@ -3,7 +3,10 @@
 
 mod common;
 
-use std::fs;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use common::{TINY, folder, run, succeed};
 
@@ -63,7 +66,7 @@ fn a_sweep_runs_in_parts_and_only_once() {
 }
 
 /// The scores of some cell.
-fn cell(here: &std::path::Path) -> std::path::PathBuf {
+fn cell(here: &Path) -> PathBuf {
     let mut cells = fs::read_dir(here.join("runs/experiments/cells")).unwrap();
     cells.next().unwrap().unwrap().path().join("scores.json")
 }
@@ -99,4 +102,134 @@ fn mistakes_are_found_before_anything_runs() {
         assert!(!output.status.success() && message.contains(part), "{args:?}: {message}");
     }
     assert!(!here.join("runs").exists());
+}
+
+/// Evaluated again, drawn and held against claims; the profile has other levels of an axis.
+const AGAIN: &str = r#"
+title = "Thresholds"
+columns = ["dice", "iou_micro", "recall.1"]
+seeds = [0, 1]
+again_name = "threshold"
+as_trained = "0.5, as trained"
+again = [
+    { label = "0.3", set.train.threshold = 0.3, for = ["bce"] },
+    { label = "0.5", set.train.threshold = 0.5, for = ["bce"] },
+]
+[profiles.other.axes]
+rate = [{ label = "rate 2e-2", set.optim.lr = 2e-2, at = 0.02 }]
+[[axes]]
+name = "loss"
+levels = [{ label = "bce", set.loss.name = "bce" }, { label = "Dice", set.loss.name = "dice" }]
+[[axes]]
+name = "rate"
+levels = [{ label = "rate 1e-2", set.optim.lr = 1e-2, at = 0.01 }]
+[[plots]]
+name = "bars"
+title = "IoU"
+kind = "bars"
+series = "loss"
+along = "rate"
+over = "again"
+scores = ["iou_micro"]
+[[plots]]
+name = "grid"
+title = "Best"
+kind = "grid"
+series = "loss"
+along = "rate"
+scores = ["iou_micro", "precision", "recall"]
+[[claims]]
+text = "a lower threshold finds more"
+score = "recall"
+of = "bce"
+along = "again"
+expect = "falls"
+"#;
+
+fn again() -> tempfile::TempDir {
+    let folder = folder();
+    let base: String = TINY.lines().map(|l| l.replace('[', "[base.").replace("base.4", "4") + "\n").collect();
+    let base = base.replace("out = \"run\"\n", "").replace("epochs = 3\n", "epochs = 1\n");
+    let text = AGAIN.replace("[profiles.other.axes]", &format!("{base}\n[profiles.other.axes]"));
+    fs::write(folder.path().join("again.toml"), text).unwrap();
+    folder
+}
+
+/// What was evaluated again, by path, with the time it was written.
+fn kept(here: &Path) -> Vec<(PathBuf, std::time::SystemTime)> {
+    let cells = fs::read_dir(here.join("runs/experiments/cells")).unwrap();
+    let files =
+        cells.flat_map(|cell| fs::read_dir(cell.unwrap().path()).unwrap()).map(|file| file.unwrap().path());
+    let named = files.filter(|p| p.file_name().unwrap().to_str().unwrap().starts_with("again-"));
+    let mut found: Vec<_> =
+        named.map(|p| (p.clone(), fs::metadata(&p).unwrap().modified().unwrap())).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn cells_are_evaluated_again_once_and_after_another_training() {
+    let folder = again();
+    let here = folder.path();
+    let out = |name: &str| here.join("runs/experiments").join(name);
+    let first = succeed(here, &["experiment", "again.toml"]);
+    assert!(first.contains("4 of 4 runs done") && first.matches("  0.3: Dice").count() == 2, "{first}");
+    // The threshold that training ends with is not evaluated twice.
+    let before = kept(here);
+    assert_eq!(before.len(), 2);
+    let table = fs::read_to_string(out("again.md")).unwrap();
+    assert!(
+        table.contains("| loss | rate | threshold | runs | Dice | IoU (micro) | recall, class 1 |"),
+        "{table}"
+    );
+    let row = |way: &str| {
+        table.lines().find(|line| line.contains(way)).unwrap().rsplit_once("| 2 |").unwrap().1.to_owned()
+    };
+    assert_eq!(row("| 0.5 |"), row("| 0.5, as trained |"));
+    assert_ne!(row("| 0.3 |"), row("| 0.5 |"));
+    assert!(table.contains("| Dice | rate 1e-2 | – | 2 |"), "{table}");
+    assert_eq!(fs::read_to_string(out("again-runs.csv")).unwrap().lines().count(), 1 + 2 * 3 + 2);
+    for file in ["again-bars.svg", "again-bars.csv", "again-grid.svg", "again-grid.csv", "again-claims.md"] {
+        assert!(out(file).is_file(), "{file}");
+    }
+    // A lower threshold marks more, so that recall falls as it rises.
+    let claims = fs::read_to_string(out("again-claims.md")).unwrap();
+    assert!(claims.contains("| bce along threshold | -"), "{claims}");
+    succeed(here, &["experiment", "again.toml"]);
+    assert_eq!(kept(here), before);
+    let listed = succeed(here, &["experiment", "again.toml", "--list", "--only", "bce"]);
+    assert_eq!(listed.matches(", 2 of 2 again").count(), 2, "{listed}");
+    // One that is lost is made again, and so is that of a cell that was trained again.
+    fs::remove_file(&before[0].0).unwrap();
+    let scores = before[1].0.with_file_name("scores.json");
+    let text = fs::read_to_string(&scores).unwrap();
+    fs::write(&scores, text.replacen("{", "{ ", 1)).unwrap();
+    let listed = succeed(here, &["experiment", "again.toml", "--list", "--only", "bce"]);
+    assert_eq!(listed.matches(", 1 of 2 again").count(), 2, "{listed}");
+    succeed(here, &["experiment", "again.toml"]);
+    let after = kept(here);
+    assert!(after.len() == 2 && after[0].1 > before[0].1 && after[1].1 > before[1].1);
+}
+
+#[test]
+fn claims_are_tested_over_what_is_done() {
+    let folder = again();
+    let here = folder.path();
+    let none = succeed(here, &["experiment", "claims", "again.toml", "--profile", "other", "--out", "o"]);
+    assert!(none.contains("| 1 | a lower threshold finds more | again | not testable |"), "{none}");
+    succeed(here, &["experiment", "again.toml", "--profile", "other", "--only", "bce", "--out", "o"]);
+    let done = succeed(here, &["experiment", "claims", "again.toml", "--profile", "other", "--out", "o"]);
+    assert!(
+        done.contains("| bce along threshold | -") && done.contains("the number of comparisons, 1: Holm"),
+        "{done}"
+    );
+    assert!(fs::read_to_string(here.join("o/claims-other.md")).unwrap().contains("finds more"));
+    let message = |args: &[&str]| String::from_utf8_lossy(&run(here, args).stderr).into_owned();
+    assert!(
+        message(&["experiment", "claims", "table1", "--data", "dsb2018=x"]).contains("nothing is claimed")
+    );
+    assert!(
+        message(&["experiment", "claims", "again.toml", "--correction", "x"]).contains("benjamini-hochberg")
+    );
+    assert!(message(&["experiment"]).contains("EXPERIMENT"));
 }

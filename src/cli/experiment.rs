@@ -2,22 +2,54 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
-use super::{say, tune::Kernels};
+use super::{
+    claims::{self, ClaimsArgs},
+    say,
+    tune::Kernels,
+};
 use crate::{
     Error, Result,
-    experiment::{Choice, Figure, Shard, Spec, Sweep, Table, builtin},
+    experiment::{Choice, Claims, Event, Figure, Results, Shard, Spec, Sweep, Table, builtin},
     gpu::Context,
     io::atomic::write_atomic,
-    metrics::Summary,
-    train::Outcome,
+    metrics::{Correction, Summary},
 };
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct ExperimentArgs {
+    #[command(subcommand)]
+    what: Option<What>,
     /// A TOML file, or an experiment that ships with gyre: table1, table2.
-    experiment: String,
+    #[arg(required = true)]
+    experiment: Option<String>,
+    #[command(flatten)]
+    choice: ChoiceArgs,
+    /// Runs only what has this label; given several times, what has them all. Tables are of the whole experiment.
+    #[arg(long, value_name = "LABEL")]
+    only: Vec<String>,
+    /// Does the i-th part of n of the runs, from 1, as one of a cluster's jobs; all write tables of what is done.
+    #[arg(long, default_value = "1/1", value_name = "I/N")]
+    shard: Shard,
+    /// Lists the runs and whether they are done; runs nothing.
+    #[arg(long, conflicts_with = "tables")]
+    list: bool,
+    /// Writes tables, plots and figures of what is done; runs nothing.
+    #[arg(long)]
+    tables: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Holds what experiments claim against the scores that are done; runs nothing.
+    Claims(ClaimsArgs),
+}
+
+/// What a user chooses of an experiment.
+#[derive(Debug, Args)]
+pub struct ChoiceArgs {
     /// One of the experiment's profiles, such as reduced or paper.
     #[arg(long)]
     profile: Option<String>,
@@ -30,21 +62,29 @@ pub struct ExperimentArgs {
     /// Seeds instead of the experiment's.
     #[arg(long, value_delimiter = ',', value_name = "SEED,..")]
     seeds: Option<Vec<u64>>,
-    /// Runs only what has this label; given several times, what has them all. Tables are of the whole experiment.
-    #[arg(long, value_name = "LABEL")]
-    only: Vec<String>,
     /// Where runs, tables and figures go. Experiments of one folder share the runs that they have in common.
     #[arg(long, default_value = "runs/experiments")]
     out: PathBuf,
-    /// Does the i-th part of n of the runs, from 1, as one of a cluster's jobs; all write tables of what is done.
-    #[arg(long, default_value = "1/1", value_name = "I/N")]
-    shard: Shard,
-    /// Lists the runs and whether they are done; runs nothing.
-    #[arg(long, conflicts_with = "tables")]
-    list: bool,
-    /// Writes tables and figures of what is done; runs nothing.
-    #[arg(long)]
-    tables: bool,
+}
+
+impl ChoiceArgs {
+    pub fn choice(&self) -> Choice {
+        Choice {
+            profile: self.profile.clone(),
+            folders: self.data.iter().cloned().collect::<BTreeMap<_, _>>(),
+            overrides: self.set.clone(),
+            seeds: self.seeds.clone(),
+            out: self.out.clone(),
+        }
+    }
+
+    /// The name of an experiment's files.
+    pub fn file_name(&self, experiment: &str) -> String {
+        match &self.profile {
+            Some(profile) => format!("{experiment}-{profile}"),
+            None => experiment.to_owned(),
+        }
+    }
 }
 
 fn folder(text: &str) -> Result<(String, String), String> {
@@ -63,32 +103,44 @@ pub fn experiment(
     kernels: &Kernels,
     args: &ExperimentArgs,
 ) -> Result<u8> {
-    let (name, spec) = read(&args.experiment)?;
-    let choice = Choice {
-        profile: args.profile.clone(),
-        folders: args.data.iter().cloned().collect::<BTreeMap<_, _>>(),
-        overrides: args.set.clone(),
-        seeds: args.seeds.clone(),
-        out: args.out.clone(),
-    };
-    let sweep = Sweep::new(spec, &choice)?;
+    if let Some(What::Claims(args)) = &args.what {
+        return claims::claims(args);
+    }
+    let (name, spec) = read(args.experiment.as_deref().unwrap_or_default())?;
+    let sweep = Sweep::new(spec, &args.choice.choice())?;
     let wanted = sweep.clone().only(&args.only)?;
     if args.list {
-        for cell in &wanted.cells {
-            let state = cell.outcome()?.map_or("to do".into(), |outcome| headline(&outcome.scores));
-            say!("{}  {}  {state}", cell.config.train.out.display(), cell.name());
-        }
+        list(&wanted)?;
         return Ok(0);
     }
     let failed = if args.tables { 0 } else { run(&context()?, kernels, &wanted, args.shard)? };
-    let name = args.profile.as_ref().map_or(name.clone(), |profile| format!("{name}-{profile}"));
-    write_tables(&sweep, &name)?;
+    let name = args.choice.file_name(&name);
+    let results = Results::of(&sweep)?;
+    write_tables(&results, &sweep, &name)?;
+    write_plots(&results, &sweep, &name)?;
+    write_claims(results, &sweep, &name)?;
     write_figures(&context, &sweep, &name)?;
     Ok(u8::from(failed > 0))
 }
 
+fn list(sweep: &Sweep) -> Result<()> {
+    let thorough = sweep.is_thorough();
+    for cell in &sweep.cells {
+        let mut state = cell.outcome()?.map_or("to do".into(), |outcome| headline(&outcome.scores));
+        if !cell.again.is_empty() {
+            let mut done = 0;
+            for again in &cell.again {
+                done += usize::from(again.scores(cell, thorough)?.is_some());
+            }
+            state += &format!(", {done} of {} again", cell.again.len());
+        }
+        say!("{}  {}  {state}", cell.config.train.out.display(), cell.name());
+    }
+    Ok(())
+}
+
 /// The name of an experiment, for its files, and the experiment.
-fn read(given: &str) -> Result<(String, Spec)> {
+pub fn read(given: &str) -> Result<(String, Spec)> {
     let path = PathBuf::from(given);
     if !path.is_file() {
         return Ok((given.to_owned(), Spec::parse(builtin(given)?)?));
@@ -111,8 +163,8 @@ fn run(context: &Arc<Context>, kernels: &Kernels, sweep: &Sweep, shard: Shard) -
             say!("{}/{all}  {}", index + 1, cell.name());
             kernels.before_training(context, &cell.config)
         },
-        |_, outcome: &Result<Outcome>| match outcome {
-            Ok(outcome) => {
+        |_, event| match event {
+            Event::Trained(Ok(outcome)) => {
                 say!(
                     "  {} after {} steps, {:.0} s",
                     headline(&outcome.scores),
@@ -120,10 +172,15 @@ fn run(context: &Arc<Context>, kernels: &Kernels, sweep: &Sweep, shard: Shard) -
                     outcome.seconds
                 )
             }
-            Err(Error::Busy(_)) => say!("  left to the process that is training it"),
-            Err(error) => {
+            Event::Trained(Err(Error::Busy(_))) => say!("  left to the process that is training it"),
+            Event::Trained(Err(error)) => {
                 failed += 1;
                 eprintln!("  failed: {error}");
+            }
+            Event::Again(again, Ok(scores)) => say!("  {}: {}", again.label, headline(scores)),
+            Event::Again(again, Err(error)) => {
+                failed += 1;
+                eprintln!("  {} failed: {error}", again.label);
             }
         },
     )?;
@@ -134,8 +191,8 @@ fn headline(scores: &Summary) -> String {
     scores.pooled.macro_foreground.dice.map_or("Dice undefined".into(), |dice| format!("Dice {dice:.4}"))
 }
 
-fn write_tables(sweep: &Sweep, name: &str) -> Result<()> {
-    let table = Table::of(sweep)?;
+fn write_tables(results: &Results, sweep: &Sweep, name: &str) -> Result<()> {
+    let table = Table::of(results);
     fs::create_dir_all(&sweep.out).map_err(Error::io(&sweep.out))?;
     let runs = format!("{name}-runs.csv");
     for (file, text) in [
@@ -148,6 +205,27 @@ fn write_tables(sweep: &Sweep, name: &str) -> Result<()> {
     }
     let (done, all) = table.done;
     say!("{done} of {all} runs done; {}", sweep.out.join(format!("{name}.md")).display());
+    Ok(())
+}
+
+fn write_plots(results: &Results, sweep: &Sweep, name: &str) -> Result<()> {
+    for plot in &results.spec.plots {
+        let Some(picture) = plot.draw(results)? else { continue };
+        let path = sweep.out.join(format!("{name}-{}.svg", plot.name));
+        write_atomic(&path, picture.svg.as_bytes())?;
+        write_atomic(path.with_extension("csv"), picture.csv.as_bytes())?;
+        say!("{}", path.display());
+    }
+    Ok(())
+}
+
+fn write_claims(results: Results, sweep: &Sweep, name: &str) -> Result<()> {
+    let claims = Claims::of(&[(name.to_owned(), results)], Correction::default())?;
+    if !claims.is_empty() {
+        let path = sweep.out.join(format!("{name}-claims.md"));
+        write_atomic(&path, claims.markdown().as_bytes())?;
+        say!("{}", path.display());
+    }
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 mod augment;
 mod bench;
+mod claims;
 mod data;
 mod doctor;
 mod experiment;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::Column;
+use super::{Again, Claim, Column, Plot, check};
 use crate::{Error, Result};
 
 /// Experiments that ship with the program: name and text.
@@ -23,6 +23,11 @@ pub fn builtin(name: &str) -> Result<&'static str> {
         let names: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
         Error::Config(format!("there is no file and no experiment {name:?}; there are {}", names.join(", ")))
     })
+}
+
+/// The names and texts of the experiments that ship with the program.
+pub fn builtins() -> impl Iterator<Item = (&'static str, &'static str)> {
+    BUILTIN.into_iter()
 }
 
 /// An experiment as its file has it. Text `$name` in a config key stands for the folder that the user gives for `name`.
@@ -43,6 +48,18 @@ pub struct Spec {
     pub base: Table,
     /// What varies; the cells are all combinations.
     pub axes: Vec<Axis>,
+    /// In which other ways a cell is evaluated once it is trained.
+    #[serde(default)]
+    pub again: Vec<Again>,
+    /// What varies among those.
+    #[serde(default = "again_name")]
+    pub again_name: String,
+    /// What the evaluation that training ends with is called among them.
+    #[serde(default = "as_trained")]
+    pub as_trained: String,
+    /// What the classes are called, the background first.
+    #[serde(default)]
+    pub classes: Vec<String>,
     /// Seeds (`train.seed`) of the repeats of every cell.
     #[serde(default = "one_seed")]
     pub seeds: Vec<u64>,
@@ -55,6 +72,12 @@ pub struct Spec {
     /// Pictures to be made.
     #[serde(default)]
     pub figures: Vec<Shown>,
+    /// Drawings of the scores.
+    #[serde(default)]
+    pub plots: Vec<Plot>,
+    /// What is said of the scores, to be held against them.
+    #[serde(default)]
+    pub claims: Vec<Claim>,
 }
 
 /// One thing that varies.
@@ -75,6 +98,22 @@ pub struct Level {
     pub label: String,
     /// Config keys.
     pub set: Table,
+    /// Where it lies on an axis of numbers; the first number of its label where it is not given.
+    pub at: Option<f64>,
+}
+
+impl Level {
+    /// Where it lies, if that is known.
+    pub fn value(&self) -> Option<f64> {
+        self.at.or_else(|| number_in(&self.label))
+    }
+}
+
+/// The first number of a text.
+pub(super) fn number_in(text: &str) -> Option<f64> {
+    let from = &text[text.find(|c: char| c.is_ascii_digit())?..];
+    let end = from.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(from.len());
+    from[..end].trim_end_matches('.').parse().ok()
 }
 
 /// Changes of an experiment.
@@ -90,6 +129,15 @@ pub struct Profile {
     /// Config keys by label of a level, after everything else.
     #[serde(default)]
     pub levels: BTreeMap<String, Table>,
+    /// Levels instead of the experiment's, by name of an axis.
+    #[serde(default)]
+    pub axes: BTreeMap<String, Vec<Level>>,
+    /// Evaluations instead of the experiment's.
+    pub again: Option<Vec<Again>>,
+    /// What the training's own evaluation is called among them.
+    pub as_trained: Option<String>,
+    /// What the classes are called.
+    pub classes: Option<Vec<String>>,
     /// Seeds instead of the experiment's.
     pub seeds: Option<Vec<u64>>,
 }
@@ -100,6 +148,8 @@ pub struct Profile {
 pub struct Published {
     /// Its labels, in the order of the axes.
     pub cell: Vec<String>,
+    /// Which of the ways to evaluate it; none: as training ends.
+    pub again: Option<String>,
     /// Columns and numbers.
     pub scores: BTreeMap<Column, f64>,
 }
@@ -120,6 +170,14 @@ fn one_seed() -> Vec<u64> {
     vec![0]
 }
 
+fn again_name() -> String {
+    "again".into()
+}
+
+fn as_trained() -> String {
+    "as trained".into()
+}
+
 impl Spec {
     /// Reads an experiment.
     ///
@@ -127,50 +185,27 @@ impl Spec {
     /// [`Error::Config`] for what is no TOML, has unknown or missing keys, names labels that are none, or has no cell.
     pub fn parse(text: &str) -> Result<Self> {
         let spec: Self = toml::from_str(text).map_err(|e| Error::Config(e.to_string()))?;
-        spec.check().map_err(Error::Config)?;
+        check::check(&spec).map_err(Error::Config)?;
         Ok(spec)
     }
 
-    fn check(&self) -> Result<(), String> {
-        let plain = |name: &str| {
-            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
-        };
-        if self.axes.is_empty() || self.axes.iter().any(|axis| axis.levels.is_empty()) {
-            return Err("every experiment has axes, and every axis levels".into());
-        }
-        if self.columns.is_empty() {
-            return Err("columns: name one at least".into());
-        }
-        let mut labels: Vec<&str> =
-            self.axes.iter().flat_map(|a| &a.levels).map(|level| level.label.as_str()).collect();
-        labels.sort_unstable();
-        if let Some(twice) = labels.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(format!("two levels are called {:?}", twice[0]));
-        }
-        for seeds in [Some(&self.seeds)].into_iter().chain(self.profiles.values().map(|p| p.seeds.as_ref())) {
-            if seeds.is_some_and(Vec::is_empty) {
-                return Err("seeds: name one at least".into());
+    /// The experiment with the levels, evaluations, names of classes and seeds of a profile.
+    pub fn changed_by(&self, profile: &Profile) -> Self {
+        let mut spec = self.clone();
+        for axis in &mut spec.axes {
+            if let Some(levels) = profile.axes.get(&axis.name) {
+                axis.levels.clone_from(levels);
             }
         }
-        for (name, profile) in &self.profiles {
-            if let Some(label) = profile.levels.keys().find(|l| labels.binary_search(&l.as_str()).is_err()) {
-                return Err(format!("profile {name}: there is no level {label:?}"));
-            }
-        }
-        let cells = self.published.iter().map(|p| &p.cell).chain(self.figures.iter().map(|f| &f.cell));
-        for cell in cells {
-            let known = |(label, axis): (&String, &Axis)| axis.levels.iter().any(|l| l.label == *label);
-            if cell.len() != self.axes.len() || !cell.iter().zip(&self.axes).all(known) {
-                return Err(format!("{cell:?} names no cell: one label of each axis, in their order"));
-            }
-        }
-        match self.figures.iter().find(|figure| !plain(&figure.name)) {
-            Some(odd) => Err(format!("{:?} is no name for a figure: letters, digits, - and _", odd.name)),
-            None => Ok(()),
-        }
+        let Profile { again, as_trained, classes, seeds, .. } = profile.clone();
+        spec.again = again.unwrap_or(spec.again);
+        spec.as_trained = as_trained.unwrap_or(spec.as_trained);
+        spec.classes = classes.unwrap_or(spec.classes);
+        spec.seeds = seeds.unwrap_or(spec.seeds);
+        spec
     }
 
-    /// The experiment as one of its profiles changes it.
+    /// The changes of one of its profiles.
     ///
     /// # Errors
     /// [`Error::Config`] for a profile that it lacks, with those it has.
@@ -264,6 +299,32 @@ mod tests {
         assert!(
             more("[[figures]]\nname = \"../x\"\ncell = [\"a\", \"slow\"]\npictures = 2").contains("../x")
         );
+        assert!(more("[profiles.p.axes]\nsize = []").contains("there is no axis \"size\""));
+        assert!(more("[profiles.p.axes]\nrate = []").contains("profile p"));
+        assert!(more("[profiles.p.axes]\nrate = [{ label = \"a\", set = {} }]").contains("called \"a\""));
+        let again =
+            |rest: &str| more(&format!("[[again]]\nlabel = \"T=1\"\nset.train.threshold = 0.5\n{rest}"));
+        assert!(again("for = [\"c\"]").contains("\"c\""));
+        assert!(again("[[again]]\nlabel = \"T=1\"\nset = {}").contains("T=1"));
+        assert!(more("[[again]]\nlabel = \"x\"\nset.optim.lr = 1.0").contains("optim.lr"));
+        assert!(more("[[again]]\nlabel = \"x\"\nset.data.val_fraction = 0.5").contains("data.val_fraction"));
+    }
+
+    #[test]
+    fn a_profile_replaces_levels_by_axis() {
+        let text = format!(
+            "{SMALL}\n[profiles.p]\nclasses = [\"ground\"]\n[profiles.p.axes]\nrate = [{{ label = \"7\", set = {{}} }}]"
+        );
+        let spec = Spec::parse(&text).unwrap();
+        let small = spec.changed_by(spec.profile("p").unwrap());
+        assert_eq!((spec.combinations().len(), small.combinations().len()), (4, 2));
+        assert_eq!((small.axes[1].levels[0].value(), small.classes.len()), (Some(7.0), 1));
+    }
+
+    #[test]
+    fn labels_have_numbers() {
+        let of = ["T=40", "noise 0.5", "|D| = 320.", "a", "2 of 3"].map(number_in);
+        assert_eq!(of, [Some(40.0), Some(0.5), Some(320.0), None, Some(2.0)]);
     }
 
     #[test]
@@ -284,5 +345,32 @@ mod tests {
             assert!(spec.profiles.contains_key("reduced") && spec.profiles.contains_key("paper"), "{name}");
         }
         assert!(builtin("none").unwrap_err().to_string().contains("table1"));
+    }
+
+    #[test]
+    fn the_experiments_on_recurrency_are_whole() {
+        for (name, text, cells, rows) in [
+            ("noise", include_str!("../../assets/experiments/noise.toml"), [40, 12], [6, 3]),
+            ("samples", include_str!("../../assets/experiments/samples.toml"), [24, 12], [6, 3]),
+            (
+                "noise_angiography",
+                include_str!("../../assets/experiments/noise_angiography.toml"),
+                [44, 12],
+                [6, 3],
+            ),
+            (
+                "samples_angiography",
+                include_str!("../../assets/experiments/samples_angiography.toml"),
+                [28, 12],
+                [6, 3],
+            ),
+        ] {
+            let spec = Spec::parse(text).unwrap_or_else(|e| panic!("{name}: {e}"));
+            for ((profile, cells), rows) in ["paper", "reduced"].into_iter().zip(cells).zip(rows) {
+                let view = spec.changed_by(spec.profile(profile).unwrap());
+                assert_eq!((view.combinations().len(), view.again.len()), (cells, rows), "{name} {profile}");
+            }
+            assert!(spec.plots.len() >= 5 && spec.claims.len() >= 4, "{name}");
+        }
     }
 }

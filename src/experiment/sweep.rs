@@ -8,16 +8,17 @@ use std::{
     sync::Arc,
 };
 
-use sha2::{Digest, Sha256};
 use toml::Table;
 
 use super::{
-    Spec,
+    Evaluate, Spec,
+    again::digest,
     spec::{Profile, filled},
 };
 use crate::{
     Error, Result,
     gpu::Context,
+    metrics::Summary,
     train::{
         self, Outcome, RunOptions, Setup,
         config::{Config, presets},
@@ -69,6 +70,8 @@ pub struct Cell {
     /// What it does. Its folder is named by the hash of all other keys, so that a cell whose config changes, or
     /// that another experiment has too, is known.
     pub config: Config,
+    /// How it is evaluated again, once it is trained.
+    pub again: Vec<Evaluate>,
 }
 
 impl Cell {
@@ -92,10 +95,18 @@ impl Cell {
     }
 }
 
+/// What became of a cell.
+pub enum Event<'a> {
+    /// It was trained.
+    Trained(&'a Result<Outcome>),
+    /// It was evaluated again.
+    Again(&'a Evaluate, &'a Result<Summary>),
+}
+
 /// An experiment ready to run.
 #[derive(Clone, Debug)]
 pub struct Sweep {
-    /// What was asked for.
+    /// What was asked for, as the profile changes it.
     pub spec: Spec,
     /// All its runs, by combination and then by seed.
     pub cells: Vec<Cell>,
@@ -110,8 +121,10 @@ impl Sweep {
     /// [`Error::Config`] naming the cell whose config is wrong, a profile or a folder that is not there.
     pub fn new(spec: Spec, choice: &Choice) -> Result<Self> {
         let empty = Profile::default();
-        let profile = choice.profile.as_ref().map(|name| spec.profile(name)).transpose()?.unwrap_or(&empty);
-        let seeds = choice.seeds.as_ref().or(profile.seeds.as_ref()).unwrap_or(&spec.seeds);
+        let profile = choice.profile.as_ref().map(|name| spec.profile(name)).transpose()?;
+        let profile = profile.unwrap_or(&empty);
+        let spec = spec.changed_by(profile);
+        let seeds = choice.seeds.as_ref().unwrap_or(&spec.seeds);
         let mut cells = Vec::new();
         for combination in spec.combinations() {
             let mut layers: Vec<&Table> = vec![&spec.base, &profile.base];
@@ -119,11 +132,11 @@ impl Sweep {
             layers.extend(combination.iter().filter_map(|level| profile.levels.get(&level.label)));
             let labels: Vec<String> = combination.iter().map(|level| level.label.clone()).collect();
             for &seed in seeds {
-                let config = resolve(&spec, &layers, choice, seed).map_err(|e| match e {
-                    Error::Config(message) => Error::Config(format!("{}: {message}", labels.join(", "))),
-                    other => other,
-                })?;
-                cells.push(Cell { labels: labels.clone(), seed, config });
+                let of_cell = |e| named(&labels.join(", "), e);
+                let with = |more: Vec<String>| resolve(&spec, &layers, choice, seed, more);
+                let config = with(vec![]).map_err(of_cell)?;
+                let again = Evaluate::all(&spec, choice, &labels, &config, with).map_err(of_cell)?;
+                cells.push(Cell { labels: labels.clone(), seed, config, again });
             }
         }
         Ok(Self { cells, out: choice.out.clone(), spec })
@@ -142,8 +155,8 @@ impl Sweep {
     }
 
     /// Runs the cells of a part that are not done, one after another, each from where it stopped; `before` is called
-    /// before each. A cell that fails, or for which that fails, or in which another process is at work, does not keep the
-    /// others from running: `after` hears of it.
+    /// before each. What is trained is evaluated again where that is not done. A cell that fails, or for which `before`
+    /// fails, or in which another process is at work, does not keep the others from running: `after` hears of it.
     ///
     /// # Errors
     /// [`Error::Data`] if the scores of a cell that is done cannot be read.
@@ -152,21 +165,48 @@ impl Sweep {
         context: &Arc<Context>,
         shard: Shard,
         mut before: impl FnMut(usize, &Cell) -> Result<()>,
-        mut after: impl FnMut(&Cell, &Result<Outcome>),
+        mut after: impl FnMut(&Cell, Event<'_>),
     ) -> Result<()> {
+        let thorough = self.is_thorough();
         for (index, cell) in self.cells.iter().enumerate() {
-            if index % shard.of + 1 != shard.index || cell.outcome()?.is_some() {
+            if index % shard.of + 1 != shard.index {
                 continue;
             }
-            let options = RunOptions { resume: true, quiet: true, ..RunOptions::default() };
-            let ran = before(index, cell).and_then(|()| train::run(context, &cell.config, &options));
-            after(cell, &ran);
+            if cell.outcome()?.is_none() {
+                let options = RunOptions { resume: true, quiet: true, ..RunOptions::default() };
+                let ran = before(index, cell).and_then(|()| train::run(context, &cell.config, &options));
+                after(cell, Event::Trained(&ran));
+                if ran.is_err() {
+                    continue;
+                }
+            }
+            for again in &cell.again {
+                if again.scores(cell, thorough)?.is_none() {
+                    after(cell, Event::Again(again, &again.run(context, thorough)));
+                }
+            }
         }
         Ok(())
     }
+
+    /// Whether anything that is shown takes more than counted pixels.
+    pub fn is_thorough(&self) -> bool {
+        let of_plots = self.spec.plots.iter().flat_map(|plot| &plot.scores);
+        let of_claims = self.spec.claims.iter().map(|claim| &claim.score);
+        self.spec.columns.iter().chain(of_plots).chain(of_claims).any(|column| column.score.is_thorough())
+    }
 }
 
-fn resolve(spec: &Spec, layers: &[&Table], choice: &Choice, seed: u64) -> Result<Config> {
+/// The error with what it is of before a message about keys.
+pub(super) fn named(what: &str, error: Error) -> Error {
+    match error {
+        Error::Config(message) => Error::Config(format!("{what}: {message}")),
+        other => other,
+    }
+}
+
+/// `more` are overrides that come after all others.
+fn resolve(spec: &Spec, layers: &[&Table], choice: &Choice, seed: u64, more: Vec<String>) -> Result<Config> {
     let mut texts =
         vec![spec.preset.as_deref().map(presets::text).transpose()?.unwrap_or_default().to_owned()];
     for layer in layers {
@@ -179,6 +219,7 @@ fn resolve(spec: &Spec, layers: &[&Table], choice: &Choice, seed: u64) -> Result
     }
     let mut overrides = choice.overrides.clone();
     overrides.push(format!("train.seed={seed}"));
+    overrides.extend(more);
     let mut config = Config::from_layers(&texts, &overrides)?;
     Setup::new(&config)?;
     config.train.out = cell_folder(&choice.out, &config)?;
@@ -199,8 +240,7 @@ fn cell_folder(out: &Path, config: &Config) -> Result<PathBuf> {
     config.data.root = config.data.root.canonicalize().unwrap_or(config.data.root);
     config.data.cache_mb = defaults.data.cache_mb;
     config.train.checkpoint_every = defaults.train.checkpoint_every;
-    let digest = Sha256::digest(format!("{NUMBERS}\n{}", config.changed()?));
-    let name: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = digest(format!("{NUMBERS}\n{}", config.changed()?).as_bytes());
     Ok(out.join("cells").join(name))
 }
 
@@ -263,6 +303,20 @@ mod tests {
         assert_eq!(folder("data.cache_mb=5"), folder(""));
         assert_eq!(folder("train.out=elsewhere"), folder(""));
         assert_ne!(folder("optim.eps=1e-5"), folder(""));
+    }
+
+    #[test]
+    fn evaluations_have_the_cells_folder_and_the_last_word() {
+        let more = "[[again]]\nlabel = \"low\"\nset.train.threshold = 0.25\nfor = [\"b\"]\n\
+                    [[again]]\nlabel = \"same\"\nset.train.threshold = 0.5\n";
+        let spec = Spec::parse(&format!("{SPEC}\n{more}")).unwrap();
+        let choice = Choice { overrides: vec!["train.threshold=0.5".into()], ..choice() };
+        let cells = Sweep::new(spec, &choice).unwrap().cells;
+        assert_eq!((cells[0].again.len(), cells[2].again.len()), (1, 2));
+        let (low, same) = (&cells[2].again[0], &cells[2].again[1]);
+        assert_eq!((low.label.as_str(), low.config.train.threshold), ("low", 0.25));
+        assert_eq!(low.config.train.out, cells[2].config.train.out);
+        assert!(low.path().starts_with(&low.config.train.out) && low.path() != same.path());
     }
 
     #[test]

@@ -2,79 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use super::Sweep;
-use crate::{
-    Result,
-    io::csv::{csv_line, csv_number},
-    metrics::Summary,
-};
-
-/// A score that tables show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Column {
-    /// Dice of the foreground, all pictures pooled.
-    Dice,
-    /// Mean of the pictures' Dice.
-    DiceImages,
-    /// Intersection over union, pooled.
-    Iou,
-    /// Precision, pooled.
-    Precision,
-    /// Recall, pooled.
-    Recall,
-    /// Specificity, pooled.
-    Specificity,
-    /// Share of the pixels that are right.
-    Accuracy,
-    /// Area under the ROC curve of the probabilities.
-    Auc,
-    /// The same of the thresholded masks: balanced accuracy.
-    AucBinary,
-    /// Cohen's kappa.
-    Kappa,
-    /// Mean of the pictures' 95th percentiles of surface distance, pixels.
-    Hd95,
-}
-
-impl Column {
-    /// What stands above it.
-    pub fn heading(self) -> &'static str {
-        match self {
-            Self::Dice => "Dice",
-            Self::DiceImages => "Dice (mean of pictures)",
-            Self::Iou => "IoU",
-            Self::Precision => "precision",
-            Self::Recall => "recall",
-            Self::Specificity => "specificity",
-            Self::Accuracy => "accuracy",
-            Self::Auc => "AUC",
-            Self::AucBinary => "AUC of masks",
-            Self::Kappa => "kappa",
-            Self::Hd95 => "HD95",
-        }
-    }
-
-    /// The score; `None` where it is undefined.
-    pub fn of(self, summary: &Summary) -> Option<f64> {
-        let pooled = &summary.pooled;
-        match self {
-            Self::Dice => pooled.macro_foreground.dice,
-            Self::DiceImages => summary.per_image_mean.macro_foreground.dice,
-            Self::Iou => pooled.macro_foreground.iou,
-            Self::Precision => pooled.macro_foreground.precision,
-            Self::Recall => pooled.macro_foreground.recall,
-            Self::Specificity => pooled.macro_foreground.specificity,
-            Self::Accuracy => pooled.accuracy,
-            Self::Auc => summary.auc,
-            Self::AucBinary => pooled.balanced_accuracy,
-            Self::Kappa => pooled.kappa,
-            Self::Hd95 => summary.surface.as_ref().and_then(|s| s.hd95),
-        }
-    }
-}
+use super::{Column, Results, Seen, Spec, Which};
+use crate::io::csv::{csv_line, csv_number};
 
 /// A score over the seeds of a combination.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -111,8 +40,9 @@ struct Line {
 /// The table of an experiment as far as it is done.
 pub struct Table {
     title: String,
+    /// What stands above the labels.
     axes: Vec<String>,
-    columns: Vec<Column>,
+    columns: Vec<(Column, String)>,
     lines: Vec<Line>,
     /// Every run: labels, seed, folder, steps and scores.
     runs: Vec<Vec<String>>,
@@ -121,40 +51,40 @@ pub struct Table {
 }
 
 impl Table {
-    /// Reads the scores of all cells that are done.
-    ///
-    /// # Errors
-    /// [`crate::Error::Data`] if those of a cell cannot be understood.
-    pub fn of(sweep: &Sweep) -> Result<Self> {
-        let spec = &sweep.spec;
-        let (mut lines, mut runs): (Vec<Line>, Vec<Vec<String>>) = Default::default();
-        for group in sweep.cells.chunk_by(|a, b| a.labels == b.labels) {
-            let mut summaries = Vec::new();
-            for cell in group {
-                let Some(outcome) = cell.outcome()? else { continue };
-                let folder = cell.config.train.out.file_name().unwrap_or_default().to_string_lossy();
-                let mut run = cell.labels.clone();
-                run.extend([cell.seed.to_string(), folder.into_owned(), outcome.steps.to_string()]);
-                run.extend(spec.columns.iter().map(|c| csv_number(c.of(&outcome.scores))));
-                runs.push(run);
-                summaries.push(outcome.scores);
+    /// Sums up.
+    pub fn of(results: &Results) -> Self {
+        let spec = &results.spec;
+        // How runs are evaluated is told only where there are several ways.
+        let several = !spec.again.is_empty();
+        let labels = |labels: &[String], which: Which| {
+            let again = several.then(|| results.label_of(which).to_owned());
+            labels.iter().cloned().chain(again).collect::<Vec<_>>()
+        };
+        let line = |(row, which): &(Vec<String>, Which)| {
+            let of_row = |seen: &&Seen| seen.which == *which && seen.labels == *row;
+            let seen: Vec<&Seen> = results.seen.iter().filter(of_row).collect();
+            let spread = |c: &Column| Spread::of(seen.iter().filter_map(|s| c.of(&s.scores)).collect());
+            Line {
+                scores: spec.columns.iter().map(spread).collect(),
+                labels: labels(row, *which),
+                published: published(results, row, *which),
+                runs: seen.len(),
             }
-            let spread =
-                |column: &Column| Spread::of(summaries.iter().filter_map(|s| column.of(s)).collect());
-            let labels = group[0].labels.clone();
-            let published = spec.published.iter().find(|p| p.cell == labels);
-            let published = published.map(|p| p.scores.clone()).unwrap_or_default();
-            let scores = spec.columns.iter().map(spread).collect();
-            lines.push(Line { scores, labels, published, runs: summaries.len() });
-        }
-        Ok(Self {
+        };
+        let run = |seen: &Seen| {
+            let fixed = [seen.seed.to_string(), seen.folder.clone(), seen.steps.to_string()];
+            let scores = spec.columns.iter().map(|c| csv_number(c.of(&seen.scores)));
+            labels(&seen.labels, seen.which).into_iter().chain(fixed).chain(scores).collect()
+        };
+        let axes = spec.axes.iter().map(|axis| axis.name.clone());
+        Self {
             title: spec.title.clone(),
-            axes: spec.axes.iter().map(|axis| axis.name.clone()).collect(),
-            columns: spec.columns.clone(),
-            lines,
-            done: (runs.len(), sweep.cells.len()),
-            runs,
-        })
+            axes: axes.chain(several.then(|| spec.again_name.clone())).collect(),
+            columns: columns(spec),
+            lines: results.rows.iter().map(line).collect(),
+            runs: results.seen.iter().map(run).collect(),
+            done: results.done,
+        }
     }
 
     /// Mean and deviation over the seeds, and the published numbers in brackets.
@@ -164,7 +94,7 @@ impl Table {
         if self.done.0 < self.done.1 {
             text += &format!("{} of {} runs are done.\n\n", self.done.0, self.done.1);
         }
-        let headings: Vec<String> = self.columns.iter().map(|c| c.heading().to_owned()).collect();
+        let headings: Vec<String> = self.columns.iter().map(|(_, heading)| heading.clone()).collect();
         text += &row([self.axes.clone(), vec!["runs".into()], headings].concat());
         text += &row(vec!["---".into(); self.axes.len() + 1 + self.columns.len()]);
         for line in &self.lines {
@@ -180,7 +110,11 @@ impl Table {
     /// A `tabular` of LaTeX with the same scores.
     pub fn latex(&self) -> String {
         let row = |cells: Vec<String>| format!("{} \\\\\n", cells.join(" & "));
-        let headings = self.axes.iter().map(String::as_str).chain(self.columns.iter().map(|c| c.heading()));
+        let headings = self
+            .axes
+            .iter()
+            .map(String::as_str)
+            .chain(self.columns.iter().map(|(_, heading)| heading.as_str()));
         let mut text = format!(
             "\\begin{{tabular}}{{{}{}}}\n\\hline\n",
             "l".repeat(self.axes.len()),
@@ -199,7 +133,7 @@ impl Table {
     }
 
     fn cells(&self, line: &Line, show: impl Fn(&Spread) -> String) -> Vec<String> {
-        let cell = |(column, score): (&Column, &Option<Spread>)| {
+        let cell = |((column, _), score): (&(Column, String), &Option<Spread>)| {
             let ours = score.as_ref().map_or_else(|| "–".to_owned(), &show);
             line.published.get(column).map_or(ours.clone(), |theirs| format!("{ours} ({theirs:.2})"))
         };
@@ -208,13 +142,13 @@ impl Table {
 
     /// A row a combination: mean, deviation, median, number of seeds, and the published number, of every column.
     pub fn csv(&self) -> String {
-        let key = |column: &Column| column.heading().replace([' ', '('], "_").replace(')', "");
-        let names = self.columns.iter().flat_map(|column| {
-            ["mean", "sd", "median", "n", "published"].map(|what| format!("{}_{what}", key(column)))
+        let key = |heading: &str| heading.replace([' ', '('], "_").replace([')', ','], "");
+        let names = self.columns.iter().flat_map(|(_, heading)| {
+            ["mean", "sd", "median", "n", "published"].map(|what| format!("{}_{what}", key(heading)))
         });
         let mut text = csv_line(self.axes.iter().cloned().chain(names));
         for line in &self.lines {
-            let numbers = self.columns.iter().zip(&line.scores).flat_map(|(column, s)| {
+            let numbers = self.columns.iter().zip(&line.scores).flat_map(|((column, _), s)| {
                 [
                     csv_number(s.map(|s| s.mean)),
                     csv_number(s.and_then(|s| s.deviation)),
@@ -231,10 +165,24 @@ impl Table {
     /// A row a run.
     pub fn runs_csv(&self) -> String {
         let names = ["seed", "cell", "steps"].map(str::to_owned).into_iter();
-        let columns = self.columns.iter().map(|c| c.heading().to_owned());
+        let columns = self.columns.iter().map(|(_, heading)| heading.clone());
         let head = csv_line(self.axes.iter().cloned().chain(names).chain(columns));
         head + &self.runs.iter().map(|run| csv_line(run.iter().cloned())).collect::<String>()
     }
+}
+
+fn columns(spec: &Spec) -> Vec<(Column, String)> {
+    spec.columns.iter().map(|column| (*column, column.heading(&spec.classes))).collect()
+}
+
+fn published(results: &Results, row: &[String], which: Which) -> BTreeMap<Column, f64> {
+    let is_own = matches!(which, Which::AsTrained | Which::Anyhow);
+    let same_way = |again: &Option<String>| match again {
+        Some(again) => !is_own && again == results.label_of(which),
+        None => is_own,
+    };
+    let found = results.spec.published.iter().find(|p| p.cell == row && same_way(&p.again));
+    found.map(|p| p.scores.clone()).unwrap_or_default()
 }
 
 fn tex(text: &str) -> String {
@@ -250,20 +198,21 @@ fn tex(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::Score;
 
     fn table() -> Table {
-        let line = |label: &str, dice: Vec<f64>, published: &[(Column, f64)]| Line {
+        let line = |label: &str, dice: Vec<f64>, published: &[(Score, f64)]| Line {
             labels: vec![label.into()],
             scores: vec![Spread::of(dice), None],
-            published: published.iter().copied().collect(),
+            published: published.iter().map(|(score, v)| ((*score).into(), *v)).collect(),
             runs: 3,
         };
         Table {
             title: "T".into(),
             axes: vec!["loss".into()],
-            columns: vec![Column::Dice, Column::Auc],
+            columns: vec![(Score::Dice.into(), "Dice".into()), (Score::Auc.into(), "AUC".into())],
             lines: vec![
-                line("a, b", vec![0.5, 0.9, 0.7], &[(Column::Dice, 0.75)]),
+                line("a, b", vec![0.5, 0.9, 0.7], &[(Score::Dice, 0.75)]),
                 line("c_d", vec![0.25], &[]),
             ],
             runs: vec![],

@@ -1,10 +1,13 @@
-//! How good a segmentation is: confusion counts, the scores drawn from them, and rows for the run's log.
+//! How good a segmentation is: confusion counts, the scores drawn from them, rows for the run's log, and tests of whether
+//! scores differ.
 
 mod auc;
 mod confusion;
 mod row;
 mod scores;
 mod surface;
+#[cfg(feature = "cli")]
+mod ttest;
 
 pub use auc::{RocAuc, Thresholds};
 pub use confusion::Confusion;
@@ -12,3 +15,5 @@ pub use row::{Phase, Row};
 pub(crate) use scores::mean;
 pub use scores::{ClassScores, Empty, Scores, Summary, SurfaceSummary, Undefined, Values, summarise};
 pub use surface::{SurfaceDistance, squared_distances};
+#[cfg(feature = "cli")]
+pub use ttest::{Correction, TTest};

@@ -1,11 +1,6 @@
 //! The page around the contents: escaping, sections, style.
 
-/// Okabe-Ito blue: training curves, missed pixels.
-pub(super) const BLUE: [u8; 3] = [0, 114, 178];
-/// Okabe-Ito vermilion: validation curves, false alarms.
-pub(super) const VERMILION: [u8; 3] = [213, 94, 0];
-/// Okabe-Ito reddish purple: one class taken for another.
-pub(super) const PURPLE: [u8; 3] = [204, 121, 167];
+pub(super) use super::palette::{BLUE, PURPLE, VERMILION};
 
 const STYLE: &str = include_str!("style.css");
 

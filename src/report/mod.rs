@@ -4,6 +4,7 @@ mod chart;
 mod confusion;
 mod curves;
 mod html;
+pub mod palette;
 mod pictures;
 mod tables;
 mod thresholds;

@@ -157,11 +157,8 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
     .augmenting(setup.step.augment);
     let last = folder.join("last.safetensors");
     let goes_on = options.resume && last.exists();
-    if let Some(path) = setup.encoder_weights.as_ref().filter(|_| !goes_on && options.init.is_none()) {
-        checkpoint::load_encoder(trainer.weights(), path)?;
-    }
-    if let Some(path) = &options.init {
-        checkpoint::load_weights(trainer.weights(), path)?;
+    if !goes_on || options.init.is_some() {
+        start_weights(&trainer, &setup, options)?;
     }
     let mut progress = Progress { config: config.to_toml()?, ..Default::default() };
     if goes_on {
@@ -203,6 +200,22 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
     run.train()?;
     run.bar.finish_and_clear();
     run.finish(context)
+}
+
+/// Reads what the weights start from, where they are not drawn.
+fn start_weights(trainer: &Trainer, setup: &Setup, options: &RunOptions) -> Result<()> {
+    match (&options.init, &setup.encoder_weights) {
+        (Some(all), _) => checkpoint::load_weights(trainer.weights(), all),
+        (None, Some(encoder)) => checkpoint::load_encoder(trainer.weights(), encoder),
+        (None, None) => {
+            if setup.model.encoder.frozen {
+                eprintln!(
+                    "warning: model.freeze_encoder leaves the encoder as it was drawn; give model.encoder_weights"
+                );
+            }
+            Ok(())
+        }
+    }
 }
 
 /// Refuses to touch a run that is there, unless told to.

@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 use super::cases::{Case, CaseFile, Judge};
 use crate::{
     Result,
-    metrics::{Confusion, Empty, RocAuc, Scores, SurfaceDistance, Values, summarise},
+    metrics::{
+        Confusion, Correction, Empty, RocAuc, Scores, SurfaceDistance, TTest, Values, mean, summarise,
+    },
 };
 
 /// Runs the case of a metric; `None` if it is not known.
@@ -14,6 +16,8 @@ pub fn run(file: &CaseFile, case: &Case, judge: &mut Judge<'_>) -> Option<Result
         "binary" => binary(file, case),
         "binary_batch" => binary_batch(file, case),
         "multiclass" => multiclass(file, case),
+        "ttest" => ttest(file, case),
+        "p_adjust" => Ok(p_adjust(case)),
         _ => return None,
     };
     Some(made.map(|made| judge.expect(&made)))
@@ -118,4 +122,35 @@ fn multiclass(file: &CaseFile, case: &Case) -> Result<Map<String, Value>> {
     }
     made.insert("undefined".into(), json!(undefined));
     Ok(made)
+}
+
+fn ttest(file: &CaseFile, case: &Case) -> Result<Map<String, Value>> {
+    let group = |name: &str| -> Result<Vec<f64>> {
+        Ok(file.tensor(case, &format!("in.{name}"))?.data.iter().map(|v| f64::from(*v)).collect())
+    };
+    let (a, b) = (group("a")?, group("b")?);
+    let numbers = |test: Option<TTest>| {
+        let undefined = json!({ "t": null, "p": null });
+        test.map_or(undefined, |test| json!({ "t": test.t, "df": test.df, "p": test.p }))
+    };
+    let of = |group: &[f64]| mean(group.iter().map(|v| Some(*v)));
+    let mut made = object([("mean_a", of(&a)), ("mean_b", of(&b))]);
+    made.insert("welch".into(), numbers(TTest::welch(&a, &b)));
+    made.insert("paired".into(), numbers(TTest::paired(&a, &b)));
+    Ok(made)
+}
+
+/// The p-values to be raised stand among what is expected.
+fn p_adjust(case: &Case) -> Map<String, Value> {
+    let given = case.expected.get("p").and_then(Value::as_array);
+    let p: Vec<f64> = given.into_iter().flatten().filter_map(Value::as_f64).collect();
+    [
+        ("bonferroni", Correction::Bonferroni),
+        ("holm", Correction::Holm),
+        ("bh", Correction::BenjaminiHochberg),
+    ]
+    .into_iter()
+    .map(|(name, correction)| (name.to_owned(), json!(correction.adjust(&p))))
+    .chain([("p".to_owned(), json!(p))])
+    .collect()
 }
