@@ -22,7 +22,8 @@ use crate::{
 pub struct ExperimentArgs {
     #[command(subcommand)]
     what: Option<What>,
-    /// A TOML file, or an experiment that ships with gyre: table1, table2.
+    /// A TOML file, or an experiment that ships with gyre: table1, table2, noise, samples, noise_angiography,
+    /// samples_angiography.
     #[arg(required = true)]
     experiment: Option<String>,
     #[command(flatten)]

@@ -9,9 +9,13 @@ use super::{Again, Claim, Column, Plot, check};
 use crate::{Error, Result};
 
 /// Experiments that ship with the program: name and text.
-const BUILTIN: [(&str, &str); 2] = [
+const BUILTIN: [(&str, &str); 6] = [
     ("table1", include_str!("../../assets/experiments/table1.toml")),
     ("table2", include_str!("../../assets/experiments/table2.toml")),
+    ("noise", include_str!("../../assets/experiments/noise.toml")),
+    ("samples", include_str!("../../assets/experiments/samples.toml")),
+    ("noise_angiography", include_str!("../../assets/experiments/noise_angiography.toml")),
+    ("samples_angiography", include_str!("../../assets/experiments/samples_angiography.toml")),
 ];
 
 /// The text of an experiment that ships with the program.
@@ -349,23 +353,13 @@ mod tests {
 
     #[test]
     fn the_experiments_on_recurrency_are_whole() {
-        for (name, text, cells, rows) in [
-            ("noise", include_str!("../../assets/experiments/noise.toml"), [40, 12], [6, 3]),
-            ("samples", include_str!("../../assets/experiments/samples.toml"), [24, 12], [6, 3]),
-            (
-                "noise_angiography",
-                include_str!("../../assets/experiments/noise_angiography.toml"),
-                [44, 12],
-                [6, 3],
-            ),
-            (
-                "samples_angiography",
-                include_str!("../../assets/experiments/samples_angiography.toml"),
-                [28, 12],
-                [6, 3],
-            ),
+        for (name, cells, rows) in [
+            ("noise", [40, 12], [6, 3]),
+            ("samples", [24, 12], [6, 3]),
+            ("noise_angiography", [44, 12], [6, 3]),
+            ("samples_angiography", [28, 12], [6, 3]),
         ] {
-            let spec = Spec::parse(text).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let spec = Spec::parse(builtin(name).unwrap()).unwrap();
             for ((profile, cells), rows) in ["paper", "reduced"].into_iter().zip(cells).zip(rows) {
                 let view = spec.changed_by(spec.profile(profile).unwrap());
                 assert_eq!((view.combinations().len(), view.again.len()), (cells, rows), "{name} {profile}");

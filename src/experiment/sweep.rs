@@ -328,6 +328,21 @@ mod tests {
     }
 
     #[test]
+    fn the_cells_of_what_ships_have_valid_configs() {
+        for (name, text) in super::super::builtins() {
+            let spec = Spec::parse(text).unwrap();
+            let folders = spec.needs.keys().map(|need| (need.clone(), "here".to_owned())).collect();
+            let choice = Choice { folders, out: "o".into(), ..Choice::default() };
+            for profile in ["paper", "reduced"] {
+                let choice = Choice { profile: Some(profile.into()), ..choice.clone() };
+                let sweep =
+                    Sweep::new(spec.clone(), &choice).unwrap_or_else(|e| panic!("{name} {profile}: {e}"));
+                assert!(!sweep.cells.is_empty());
+            }
+        }
+    }
+
+    #[test]
     fn shards_are_read() {
         assert_eq!("2/8".parse(), Ok(Shard { index: 2, of: 8 }));
         for odd in ["0/2", "3/2", "1", "a/2", "1/0", "-1/2"] {
