@@ -64,8 +64,8 @@ pub enum Error {
     /// Several things at once; see [`Error::all`].
     #[error("{}", listed(.0))]
     Several(Vec<Error>),
-    /// Training ran into NaN or infinity.
-    #[error("training diverged: {0}")]
+    /// Training, or a descent, ran into numbers out of all bounds.
+    #[error("diverged: {0}")]
     Diverged(String),
     /// A reference case failed or compared nothing.
     #[error("{0}")]

@@ -219,10 +219,8 @@ fn claims_are_tested_over_what_is_done() {
     assert!(none.contains("| 1 | a lower threshold finds more | again | not testable |"), "{none}");
     succeed(here, &["experiment", "again.toml", "--profile", "other", "--only", "bce", "--out", "o"]);
     let done = succeed(here, &["experiment", "claims", "again.toml", "--profile", "other", "--out", "o"]);
-    assert!(
-        done.contains("| bce along threshold | -") && done.contains("the number of comparisons, 1: Holm"),
-        "{done}"
-    );
+    let row = done.lines().find(|line| line.starts_with("| bce along threshold |")).unwrap();
+    assert!(row.contains("| -") && row.contains("| 2 |"), "{row}");
     assert!(fs::read_to_string(here.join("o/claims-other.md")).unwrap().contains("finds more"));
     let message = |args: &[&str]| String::from_utf8_lossy(&run(here, args).stderr).into_owned();
     assert!(

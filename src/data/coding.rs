@@ -318,6 +318,20 @@ mod tests {
         assert!(matches!(map(&[([0; 3], 0), ([0; 3], 1)]), Err(Error::Config(_))));
     }
 
+    /// As the public sample of coronary angiograms writes background, catheter and artery.
+    #[test]
+    fn grey_levels_are_classes_where_they_are_given_as_colours() {
+        let grey = |v: u8| [v; 3];
+        let map = MaskCoding::Colours(vec![(grey(0), 0), (grey(100), 1), (grey(255), 2)]);
+        let masks: [&[u8]; 2] = [&[0, 100, 255], &[0, 255]];
+        assert_eq!(decide(&masks, 3, &map).unwrap(), map);
+        assert!(decide(&masks, 3, &MaskCoding::Auto).is_err(), "by themselves they are no class numbers");
+        assert!(decide(&[&[0, 101]], 3, &map).is_err());
+        let dir = tempfile::tempdir().unwrap();
+        let path = super::tests::masks(dir.path(), &masks).swap_remove(0);
+        assert_eq!(crate::data::Mask::read(path, &map).unwrap().data, [0, 1, 2, 2]);
+    }
+
     #[test]
     fn palette_files_count_by_index() {
         let dir = tempfile::tempdir().unwrap();

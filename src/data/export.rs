@@ -163,9 +163,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let options = PolygonsOptions { size: 32, count: 3, val: 1, test: 2, ..PolygonsOptions::default() };
         let polygons = PolygonsDataset::new(options).unwrap();
-        let noise = Some(PixelNoise { deviation: 0.5, seed: 9 });
+        let noise = PixelNoise { deviation: 0.5, seed: 9 };
         let split = Split::series([3, 1, 2]);
-        Export { dataset: &polygons, split: &split, about: polygons.about(), noise }
+        Export { dataset: &polygons, split: &split, about: polygons.about(), noise: Some(noise) }
             .write(dir.path())
             .unwrap();
         let folder = FolderOptions { classes: 15, channels: 1, ..FolderOptions::new(dir.path()) };
@@ -177,7 +177,7 @@ mod tests {
             let written = all.iter().find(|s| s.id == item.id).unwrap_or_else(|| panic!("picture {i}"));
             assert_eq!(written.mask, item.mask);
             let mut noisy = item.picture;
-            noise.unwrap().fixed(&item.id).add(&mut noisy);
+            noise.fixed(&item.id).add(&mut noisy);
             Normalise::MinMax.apply(&mut noisy).unwrap();
             let pairs = noisy.data.iter().zip(&written.picture.data);
             assert!(pairs.clone().all(|(a, b)| (a - b).abs() <= 0.5 / 255.0 + 1e-6));

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    Result,
+    Error, Result,
     gpu::Context,
     graph::{Graph, Plan, Session, Shape, Var, Weights},
     models::Model,
@@ -35,14 +35,24 @@ struct Ready {
     session: Session,
     x: Var,
     truth: Option<Var>,
+    /// The logits, where a descent may have driven them out of all bounds.
+    beliefs: Option<Var>,
     y: Var,
 }
+
+/// Beliefs beyond this are out of bounds: a step more, and they may not be numbers.
+const BOUND: f32 = 1e30;
 
 /// The graph of a model in evaluation: returns it with the picture and the probabilities.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] if the pictures do not fit the model.
 pub fn graph(model: &Model, x: Shape) -> Result<(Graph, Var, Var)> {
+    let (graph, x, y, _) = graph_with_beliefs(model, x)?;
+    Ok((graph, x, y))
+}
+
+fn graph_with_beliefs(model: &Model, x: Shape) -> Result<(Graph, Var, Var, Option<Var>)> {
     let mut graph = Graph::new();
     let x = graph.input("picture", x);
     let logits = model.build(&mut graph, x, false)?;
@@ -51,8 +61,24 @@ pub fn graph(model: &Model, x: Shape) -> Result<(Graph, Var, Var)> {
         _ => graph.apply(Softmax::new(), &[logits])?,
     };
     graph.output(y);
+    // Softmax and sigmoid make probabilities even of what is no number.
+    let beliefs = model.descent.as_ref().map(|_| logits);
+    beliefs.into_iter().for_each(|var| graph.output(var));
     graph.fuse();
-    Ok((graph, x, y))
+    Ok((graph, x, y, beliefs))
+}
+
+impl Ready {
+    fn check_beliefs(&self) -> Result<()> {
+        let Some(var) = self.beliefs else { return Ok(()) };
+        let far = self.session.read(var)?.into_iter().find(|v| !v.is_finite() || v.abs() > BOUND);
+        far.map_or(Ok(()), |belief| {
+            Err(Error::Diverged(format!(
+                "the descent drives beliefs out of all bounds (one is {belief}); take fewer descent.steps, a smaller \
+                 descent.step_size, or for crf descent.normalise = true"
+            )))
+        })
+    }
 }
 
 impl Predictor {
@@ -85,7 +111,7 @@ impl Predictor {
                 self.sessions.pop_first();
             }
             let shape = Shape::new(n, self.size[0], self.size[1], self.model.in_channels);
-            let (mut graph, x, mut y) = graph(&self.model, shape)?;
+            let (mut graph, x, mut y, beliefs) = graph_with_beliefs(&self.model, shape)?;
             let mut truth = None;
             if let Answer::Counts(threshold) = answer {
                 let given = graph.input("truth", shape.with_c(1));
@@ -97,7 +123,7 @@ impl Predictor {
                 graph.mixed();
             }
             let session = Session::sharing(Plan::new(&graph, &self.context)?, &self.weights, None)?;
-            self.sessions.insert((n, answer), Ready { session, x, truth, y });
+            self.sessions.insert((n, answer), Ready { session, x, truth, beliefs, y });
         }
         Ok(&self.sessions[&(n, answer)])
     }
@@ -106,11 +132,13 @@ impl Predictor {
     /// binary model.
     ///
     /// # Errors
-    /// What the device raises; [`crate::Error::Shape`] if the count of numbers is wrong.
+    /// What the device raises; [`crate::Error::Shape`] if the count of numbers is wrong; [`Error::Diverged`] if a descent
+    /// drives beliefs out of all bounds.
     pub fn predict(&mut self, pictures: &[f32], n: usize) -> Result<Vec<f32>> {
         let ready = self.ready(n, Answer::Probabilities)?;
         ready.session.write(ready.x, pictures)?;
         ready.session.run();
+        ready.check_beliefs()?;
         ready.session.read(ready.y)
     }
 
@@ -126,6 +154,7 @@ impl Predictor {
             ready.session.write(var, &truth.iter().map(|class| f32::from(*class)).collect::<Vec<_>>())?;
         }
         ready.session.run();
+        ready.check_beliefs()?;
         Ok(ready.session.read(ready.y)?.into_iter().map(|count| count as u64).collect())
     }
 }

@@ -98,7 +98,7 @@ impl Plot {
         if of_bars && self.kind != PlotKind::Bars {
             return Err("over and overlaid are for bars alone".into());
         }
-        if self.range.is_some_and(|[from, to]| !(from < to) || !from.is_finite() || !to.is_finite()) {
+        if self.range.is_some_and(|[from, to]| !from.is_finite() || !to.is_finite() || from >= to) {
             return Err("range: two numbers, the smaller first".into());
         }
         for (name, labels) in &self.limits {

@@ -97,7 +97,7 @@ fn square_threshold(z: &[f64]) -> f64 {
 
 impl Operator for Entmax {
     fn name(&self) -> &'static str {
-        "entmax"
+        "energy/entmax"
     }
 
     fn shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {

@@ -70,7 +70,7 @@ impl Frangi {
 
 impl Operator for Frangi {
     fn name(&self) -> &'static str {
-        "frangi"
+        "energy/frangi"
     }
 
     fn shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {

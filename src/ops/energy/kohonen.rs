@@ -57,7 +57,7 @@ impl Kohonen {
 
 impl Operator for Kohonen {
     fn name(&self) -> &'static str {
-        "kohonen"
+        "energy/kohonen"
     }
 
     fn shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {

@@ -42,7 +42,7 @@ impl Patches {
 
 impl Operator for Patches {
     fn name(&self) -> &'static str {
-        "patches"
+        "energy/patches"
     }
 
     fn shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {

@@ -22,7 +22,7 @@ const TINY: f64 = 1e-12;
 
 impl Operator for Settle {
     fn name(&self) -> &'static str {
-        "settle"
+        "energy/settle"
     }
 
     fn shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
