@@ -36,7 +36,10 @@ fn in_polygon(first: u32, corners: u32, at: vec2<i32>) -> bool {
         let side = from_a.x * edge.y - from_a.y * edge.x;
         // The ends lie on both sides of the line, and it meets the edge to the right.
         let between = (2 * a.y > at.y) != (2 * b.y > at.y);
-        if between && select(side > 0, side < 0, edge.y > 0) { inside = !inside; }
+        let right_of_it = side > 0;
+        let left_of_it = side < 0;
+        let falls = edge.y > 0;
+        if between && select(right_of_it, left_of_it, falls) { inside = !inside; }
         a = b;
     }
     return inside;

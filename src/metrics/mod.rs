@@ -12,6 +12,7 @@ mod ttest;
 pub use auc::{RocAuc, Thresholds};
 pub use confusion::Confusion;
 pub use row::{Phase, Row};
+#[cfg(feature = "cli")]
 pub(crate) use scores::mean;
 pub use scores::{ClassScores, Empty, Scores, Summary, SurfaceSummary, Undefined, Values, summarise};
 pub use surface::{SurfaceDistance, squared_distances};
