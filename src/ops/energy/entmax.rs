@@ -81,13 +81,14 @@ fn linear_threshold(z: &[f64]) -> f64 {
 
 /// Tau with `sum of max(z - tau, 0)^2 = 1`, of falling z.
 fn square_threshold(z: &[f64]) -> f64 {
-    let mut tau = 0.0;
-    for count in 1..=z.len() {
-        let seen = &z[..count];
-        let mean = seen.iter().sum::<f64>() / count as f64;
-        let spread: f64 = seen.iter().map(|v| (v - mean).powi(2)).sum();
-        let next = mean - ((1.0 - spread) / count as f64).max(0.0).sqrt();
-        if z[count - 1] < next {
+    let (mut mean, mut spread, mut tau) = (0.0f64, 0.0f64, 0.0f64);
+    for (i, v) in z.iter().enumerate() {
+        // Mean and squares about it, by Welford.
+        let (count, away) = ((i + 1) as f64, v - mean);
+        mean += away / count;
+        spread += away * (v - mean);
+        let next = mean - ((1.0 - spread) / count).max(0.0).sqrt();
+        if *v < next {
             break;
         }
         tau = next;

@@ -43,7 +43,8 @@ fn crf() -> Vec<Sample> {
         let w = if matrix { Shape::new(1, 1, v.c, v.c) } else { TINY };
         let mut shapes = vec![v, v.with_c(4), w];
         shapes.extend((op.anchor > 0.0).then_some(v));
-        let sample = masked(Sample::new(format!("{op:?} {v}"), op, &shapes)).with(2, |w| 0.3 * w);
+        let sample =
+            masked(Sample::new(format!("{op:?} {v}, matrix: {matrix}"), op, &shapes)).with(2, |w| 0.3 * w);
         if op.traced { sample.forward_only() } else { sample }
     };
     let anchored = Crf { anchor: 0.2, normalised: true, ..Crf::new(0.3, 2) };
