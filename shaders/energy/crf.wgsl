@@ -8,6 +8,7 @@
 import package::shared::grid::invocation;
 import package::shared::around::{around, Around};
 import package::shared::lanes::clear_padding;
+import package::shared::part::{part, Part};
 import package::shared::tree::tree_sum;
 
 // `keep`: factor of the old belief; `rate`: of what is added. `row`: of the partial sums, first workgroup of this step.
@@ -32,11 +33,8 @@ fn gathered(at: vec4<u32>, k: vec4<f32>, c: u32) -> vec4<f32> {
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let linear = invocation(gid, groups);
-    let group = linear / 64u;
-    let picture = min(group / p.groups, p.pictures - 1u);
-    let place = group % p.groups * 64u + linear % 64u;
-    let alive = group < p.groups * p.pictures && place < p.vec4s;
-    let i = picture * p.vec4s + min(place, p.vec4s - 1u);
+    let mine = part(linear, p.vec4s, p.groups, p.pictures);
+    let i = mine.i;
     let pixel = i / p.c4;
     let c = i % p.c4;
     let near = around(pixel, p.h, p.w);
@@ -61,11 +59,11 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
     @if(!still) {
         var moved = p.keep * own + p.rate * seen;
         @if(anchored) { moved += p.anchor * (start[i] - own); }
-        if alive { next[i] = moved; }
+        if mine.alive { next[i] = moved; }
     }
     @if(traced) {
-        let energy = select(0.0, -dot(own, seen), alive);
+        let energy = select(0.0, -dot(own, seen), mine.alive);
         let sum = tree_sum(vec4<f32>(energy, 0.0, 0.0, 0.0), linear % 64u);
-        if linear % 64u == 0u && group < p.groups * p.pictures { partial[p.row + group] = sum; }
+        if linear % 64u == 0u && mine.group < p.groups * p.pictures { partial[p.row + mine.group] = sum; }
     }
 }

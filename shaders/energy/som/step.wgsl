@@ -6,6 +6,7 @@
 
 import package::shared::grid::invocation;
 import package::shared::around::{around, Around};
+import package::shared::part::{part, Part};
 import package::shared::tree::tree_sum;
 
 // `vec4s` and `groups`: of a picture. `row`: of the partial sums, first workgroup of this step.
@@ -22,11 +23,8 @@ struct Params { vec4s: u32, groups: u32, pictures: u32, h: u32, w: u32, c4: u32,
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let linear = invocation(gid, groups);
-    let group = linear / 64u;
-    let picture = min(group / p.groups, p.pictures - 1u);
-    let place = group % p.groups * 64u + linear % 64u;
-    let alive = group < p.groups * p.pictures && place < p.vec4s;
-    let i = picture * p.vec4s + min(place, p.vec4s - 1u);
+    let mine = part(linear, p.vec4s, p.groups, p.pictures);
+    let i = mine.i;
     let pixel = i / p.c4;
     let c = i % p.c4;
     let near = around(pixel, p.h, p.w);
@@ -39,13 +37,13 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
         let weight = weights[pixel];
         var moved = own + weight.x * up + weight.y * down + weight.z * left + weight.w * right;
         @if(anchored) { moved += p.anchor * (start[i] - own); }
-        if alive { next[i] = moved; }
+        if mine.alive { next[i] = moved; }
     }
     @if(traced) {
         // Every edge is met from both its ends.
         let apart = vec4<f32>(dot(up, up), dot(down, down), dot(left, left), dot(right, right));
-        let energy = select(0.0, 0.25 * dot(edges[pixel] * near.there, apart), alive);
+        let energy = select(0.0, 0.25 * dot(edges[pixel] * near.there, apart), mine.alive);
         let sum = tree_sum(vec4<f32>(energy, 0.0, 0.0, 0.0), linear % 64u);
-        if linear % 64u == 0u && group < p.groups * p.pictures { partial[p.row + group] = sum; }
+        if linear % 64u == 0u && mine.group < p.groups * p.pictures { partial[p.row + mine.group] = sum; }
     }
 }

@@ -1,10 +1,12 @@
 //! Descents of the conditional random field (section 3.2).
 
-use super::{NeighbourDots, Neighbours, Pulled, Steps, Through, around, pixel, scaled, trace::Trace};
+use super::{
+    NeighbourDots, Neighbours, Pulled, Steps, Through, anchors, around, outputs, pixel, scaled, trace::Trace,
+};
 use crate::{
     Error, Result,
     gpu::Variant,
-    graph::{Access, Array, Backward, Cost, Graph, Lowering, Operator, Shape, Var},
+    graph::{Access, Array, Backward, Cost, Lowering, Operator, Shape, Var},
     ops::{Binary, BinaryKind, Keep, MatMul, Reduce},
 };
 
@@ -96,10 +98,8 @@ impl Steps for Crf {
         self.steps
     }
 
-    fn take(&self, graph: &mut Graph, steps: usize, state: Var, inputs: &[Var]) -> Result<Var> {
-        let mut inputs = inputs.to_vec();
-        inputs[0] = state;
-        graph.apply(Self { steps, traced: false, ..*self }, &inputs)
+    fn of_steps(self, steps: usize) -> Self {
+        Self { steps, traced: false, ..self }
     }
 
     fn pull(&self, b: &mut Backward<'_>, state: Var, dy: Var, all: bool) -> Result<Pulled> {
@@ -152,18 +152,14 @@ impl Operator for Crf {
                 "an implicit gradient wants an anchor: eq 14 has no decay, and without one no isolated equilibrium".into(),
             );
         }
-        let anchors = usize::from(self.anchor > 0.0);
         match inputs {
             [v, k, w, start @ ..]
                 if v.count() > 0
                     && *k == v.with_c(4)
                     && [Shape::SCALAR, Shape::new(1, 1, v.c, v.c)].contains(w)
-                    && start.len() == anchors
-                    && start.iter().all(|s| s == v) =>
+                    && anchors(start, *v, self.anchor) =>
             {
-                let mut made = vec![*v];
-                made.extend(self.traced.then(|| Shape::new(v.n, 1, 1, self.steps + 1)));
-                Ok(made)
+                Ok(outputs(*v, self.steps, self.traced))
             }
             _ => fail(format!("beliefs, likeness, compatibility and anchor do not fit: {inputs:?}")),
         }

@@ -1,6 +1,6 @@
 //! Descents of the Hopfield network over patches (section 3.3).
 
-use super::{Entmax, EntmaxKind, Pulled, Steps, Through, scaled, trace::Trace};
+use super::{Entmax, EntmaxKind, Pulled, Steps, Through, anchors, outputs, scaled, trace::Trace};
 use crate::{
     Error, Result,
     gpu::Variant,
@@ -140,10 +140,8 @@ impl Steps for Hopfield {
         self.steps
     }
 
-    fn take(&self, graph: &mut Graph, steps: usize, state: Var, inputs: &[Var]) -> Result<Var> {
-        let mut inputs = inputs.to_vec();
-        inputs[0] = state;
-        graph.apply(Self { steps, traced: false, ..*self }, &inputs)
+    fn of_steps(self, steps: usize) -> Self {
+        Self { steps, traced: false, ..self }
     }
 
     fn pull(&self, b: &mut Backward<'_>, state: Var, dy: Var, all: bool) -> Result<Pulled> {
@@ -184,14 +182,12 @@ impl Operator for Hopfield {
                 "wants steps, a finite rate, beta above 0 and an anchor of 0 to 1, got {self:?}"
             ));
         }
-        let anchors = usize::from(self.anchor > 0.0);
         let (v, xi) = match inputs {
             [v, xi, start @ ..]
                 if v.count() > 0
                     && *xi == Shape::new(1, 1, xi.w, v.c)
                     && xi.w > 0
-                    && start.len() == anchors
-                    && start.iter().all(|s| s == v) =>
+                    && anchors(start, *v, self.anchor) =>
             {
                 (*v, *xi)
             }
@@ -204,9 +200,7 @@ impl Operator for Hopfield {
                 v.c, xi.w
             ));
         }
-        let mut made = vec![v];
-        made.extend(self.traced.then(|| Shape::new(v.n, 1, 1, self.steps + 1)));
-        Ok(made)
+        Ok(outputs(v, self.steps, self.traced))
     }
 
     fn cost(&self, inputs: &[Shape], _: &[Shape]) -> Cost {

@@ -41,7 +41,7 @@ pub use som_grad::SomGrad;
 use super::{Broadcast, add};
 use crate::{
     Result,
-    graph::{Array, Backward, Graph, Shape, Var},
+    graph::{Array, Backward, Graph, Operator, Shape, Var},
 };
 
 /// How the gradient of a descent goes back through its steps.
@@ -64,12 +64,19 @@ struct Pulled {
 }
 
 /// A descent as its gradient sees it. Input 0 is the first state.
-trait Steps {
+trait Steps: Operator + Copy {
     /// How many steps are taken.
     fn steps(&self) -> usize;
 
-    /// Adds so many of them to `graph`, from `state`.
-    fn take(&self, graph: &mut Graph, steps: usize, state: Var, inputs: &[Var]) -> Result<Var>;
+    /// The same descent of so many steps, without a trace.
+    fn of_steps(self, steps: usize) -> Self;
+
+    /// Adds so many of its steps to `graph`, from `state`.
+    fn take(&self, graph: &mut Graph, steps: usize, state: Var, inputs: &[Var]) -> Result<Var> {
+        let mut inputs = inputs.to_vec();
+        inputs[0] = state;
+        graph.apply(self.of_steps(steps), &inputs)
+    }
 
     /// Adds the gradient of one step, by the state alone or, where `all`, by the other inputs too.
     fn pull(&self, b: &mut Backward<'_>, state: Var, dy: Var, all: bool) -> Result<Pulled>;
@@ -137,6 +144,17 @@ impl Sums {
         }
         Ok(())
     }
+}
+
+/// Outputs of a descent of `v`: the state and, where `traced`, the energies before and after each step.
+fn outputs(v: Shape, steps: usize, traced: bool) -> Vec<Shape> {
+    let energies = traced.then(|| Shape::new(v.n, 1, 1, steps + 1));
+    std::iter::once(v).chain(energies).collect()
+}
+
+/// Whether the inputs that are left are the anchor of `v`, where there is one.
+fn anchors(left: &[Shape], v: Shape, anchor: f32) -> bool {
+    left.len() == usize::from(anchor > 0.0) && left.iter().all(|s| *s == v)
 }
 
 /// `scale * v`.

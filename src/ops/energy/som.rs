@@ -1,10 +1,10 @@
 //! Descents of the self-organising map (section 3.1).
 
-use super::{Pulled, SomGrad, Steps, Through, around, pixel, trace::Trace};
+use super::{Pulled, SomGrad, Steps, Through, anchors, around, outputs, pixel, trace::Trace};
 use crate::{
     Error, Result,
     gpu::Variant,
-    graph::{Access, Array, Backward, Cost, Graph, Lowering, Operator, Shape, Var},
+    graph::{Access, Array, Backward, Cost, Lowering, Operator, Shape, Var},
 };
 
 /// How a pixel weighs its neighbours.
@@ -194,10 +194,8 @@ impl Steps for Som {
         self.steps
     }
 
-    fn take(&self, graph: &mut Graph, steps: usize, state: Var, inputs: &[Var]) -> Result<Var> {
-        let mut inputs = inputs.to_vec();
-        inputs[0] = state;
-        graph.apply(Self { steps, traced: false, ..*self }, &inputs)
+    fn of_steps(self, steps: usize) -> Self {
+        Self { steps, traced: false, ..self }
     }
 
     fn pull(&self, b: &mut Backward<'_>, state: Var, dy: Var, all: bool) -> Result<Pulled> {
@@ -230,17 +228,11 @@ impl Operator for Som {
                     .into(),
             );
         }
-        let anchors = usize::from(self.anchor > 0.0);
         match inputs {
             [v, phi, start @ ..]
-                if v.count() > 0
-                    && *phi == v.with_c(4)
-                    && start.len() == anchors
-                    && start.iter().all(|s| s == v) =>
+                if v.count() > 0 && *phi == v.with_c(4) && anchors(start, *v, self.anchor) =>
             {
-                let mut made = vec![*v];
-                made.extend(self.traced.then(|| Shape::new(v.n, 1, 1, self.steps + 1)));
-                Ok(made)
+                Ok(outputs(*v, self.steps, self.traced))
             }
             _ => fail(format!("beliefs, a mask of 4 channels and the anchor do not fit: {inputs:?}")),
         }
