@@ -71,6 +71,23 @@ fn energies_are_told_on_the_way() {
     }
 }
 
+/// Maps larger than a region along either axis or both, more steps than a dispatch takes, and a single region.
+#[test]
+fn regions_with_halos() {
+    let maps = [
+        Shape::new(2, 45, 37, 5),
+        Shape::new(1, 20, 70, 3),
+        Shape::new(1, 50, 9, 13),
+        Shape::new(2, 8, 12, 6),
+    ];
+    for (rule, v) in RULES.into_iter().zip(maps).chain(RULES.into_iter().rev().zip(maps)) {
+        for (traced, anchor) in [(false, 0.0), (true, 0.2)] {
+            let op = Som { traced, anchor, ..Som::new(rule, 0.5, 13) };
+            crate::forward([sample(op, v, false).forward_only()]);
+        }
+    }
+}
+
 #[test]
 fn bad_settings_are_refused() {
     let v = Shape::new(1, 4, 4, 3);

@@ -4,6 +4,7 @@ mod cases;
 mod ceilings;
 mod compare;
 mod custom;
+mod descents;
 mod roofline;
 mod steps;
 mod table;
@@ -163,6 +164,10 @@ pub fn run(
             prepare(&program.graph)?;
             kernels.extend(case.measure(context, &program, &ceilings, options.runs)?);
         }
+    }
+    for case in descents::all().into_iter().filter(|c| options.wants(descents::GROUP, &c.name)) {
+        say(&case.name);
+        kernels.extend(case.measure(context, &ceilings, options.runs)?);
     }
     let mut steps = Vec::new();
     for step in steps::all(context, &options.mixed).into_iter().filter(|s| options.wants("step", &s.name())) {

@@ -186,7 +186,7 @@ impl Operator for Crf {
 
     fn lower(&self, l: &mut Lowering<'_>) -> Result<()> {
         let v = l.input_shape(0);
-        let trace = self.traced.then(|| Trace::new(l, v.n, v.vec4s() / v.n, self.steps + 1));
+        let trace = self.traced.then(|| Trace::new(l, v.n, (v.vec4s() / v.n).div_ceil(64), self.steps + 1));
         let two = [l.scratch("state", v), l.scratch("state", v)];
         let mut state = l.input(0);
         for step in 0..self.steps {

@@ -226,7 +226,7 @@ impl Operator for Hopfield {
     fn lower(&self, l: &mut Lowering<'_>) -> Result<()> {
         let (v, xi) = (l.input_shape(0), l.input_shape(1));
         let stretch = Self::stretch(v, xi.w);
-        let trace = self.traced.then(|| Trace::new(l, v.n, 64 * v.h * v.w, self.steps + 1));
+        let trace = self.traced.then(|| Trace::new(l, v.n, v.h * v.w, self.steps + 1));
         let two = [l.scratch("state", v), l.scratch("state", v)];
         let mut state = l.input(0);
         for (i, first) in (0..self.steps).step_by(stretch).enumerate() {

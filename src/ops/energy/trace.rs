@@ -5,7 +5,7 @@ use crate::{
     graph::{Access, Lowering, Shape, Var},
 };
 
-/// The partial sums of a descent: one a workgroup and step. Workgroups do not cross pictures.
+/// The partial sums of a descent, some for each picture and step: mostly one a workgroup, which then does not cross pictures.
 pub(super) struct Trace {
     /// Where the kernels of the steps leave their sums.
     pub partial: Var,
@@ -15,9 +15,8 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    /// For `times` energies of pictures that take `invocations` each.
-    pub fn new(l: &mut Lowering<'_>, pictures: usize, invocations: usize, times: usize) -> Self {
-        let groups = invocations.div_ceil(64);
+    /// For `times` energies of pictures of `groups` sums each.
+    pub fn new(l: &mut Lowering<'_>, pictures: usize, groups: usize, times: usize) -> Self {
         let partial = l.scratch("energies", Shape::new(times, pictures, groups, 4));
         Self { partial, pictures, groups, times }
     }

@@ -1,11 +1,19 @@
 //! Descents of the self-organising map (section 3.1).
 
-use super::{Pulled, SomGrad, Steps, Through, anchors, around, outputs, pixel, trace::Trace};
+mod steps;
+mod tiles;
+
+use super::{Pulled, SomGrad, Steps, Through, anchors, around, outputs, pixel};
 use crate::{
     Error, Result,
-    gpu::Variant,
-    graph::{Access, Array, Backward, Cost, Lowering, Operator, Shape, Var},
+    graph::{Array, Backward, Cost, Forms, Lowering, Operator, Shape, Site, Var},
 };
+pub use tiles::Tiles;
+
+/// Form of a dispatch or more a step.
+pub const STEPS: &str = "steps";
+/// Form of several steps a dispatch, see [`Tiles`].
+pub const TILES: &str = "tiles";
 
 /// How a pixel weighs its neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,85 +116,6 @@ impl Som {
         }
         next
     }
-
-    /// Steps one by one, the state passing through memory.
-    fn lower_steps(&self, l: &mut Lowering<'_>) {
-        let v = l.input_shape(0);
-        let trace = self.traced.then(|| Trace::new(l, v.n, v.vec4s() / v.n, self.steps + 1));
-        let two = [l.scratch("state", v), l.scratch("state", v)];
-        let mut state = l.input(0);
-        let mut weights = None;
-        for step in 0..self.steps {
-            if weights.is_none() || self.responds() {
-                weights = Some(self.weights(l, state));
-            }
-            let next = if step + 1 == self.steps { l.output(0) } else { two[step % 2] };
-            self.dispatch(l, state, Some(next), weights, trace.as_ref().map(|t| (t, step)));
-            state = next;
-        }
-        if let Some(trace) = &trace {
-            self.dispatch(l, state, None, None, Some((trace, self.steps)));
-            trace.finish(l, l.output(1));
-        }
-    }
-
-    /// One step, or where `next` is none the energy of the state alone.
-    fn dispatch(
-        &self,
-        l: &mut Lowering<'_>,
-        state: Var,
-        next: Option<Var>,
-        weights: Option<Var>,
-        trace: Option<(&Trace, usize)>,
-    ) {
-        let v = l.input_shape(0);
-        let vec4s = v.vec4s() / v.n;
-        let params = vec![
-            ("vec4s", vec4s.into()),
-            ("groups", vec4s.div_ceil(64).into()),
-            ("pictures", v.n.into()),
-            ("h", v.h.into()),
-            ("w", v.w.into()),
-            ("c4", v.c4().into()),
-            ("anchor", self.anchor.into()),
-            ("row", trace.map_or(0, |(trace, step)| trace.row(step)).into()),
-        ];
-        let anchored = self.anchor > 0.0 && next.is_some();
-        let variant = Variant::new("energy/som/step")
-            .feature("still", next.is_none())
-            .feature("anchored", anchored)
-            .feature("traced", trace.is_some());
-        let mut buffers: Vec<Access> = next.map(Access::Write).into_iter().collect();
-        buffers.push(Access::Read(state));
-        buffers.extend(weights.map(Access::Read));
-        buffers.extend(anchored.then(|| Access::Read(l.input(2))));
-        if let Some((trace, _)) = trace {
-            buffers.extend([Access::Read(l.input(1)), Access::Write(trace.partial)]);
-        }
-        l.dispatch(variant, params, buffers, v.n * vec4s.div_ceil(64) * 64);
-    }
-
-    /// Adds the dispatches that weigh the neighbours of every pixel of `state`.
-    fn weights(&self, l: &mut Lowering<'_>, state: Var) -> Var {
-        let v = l.input_shape(0);
-        let weights = l.scratch("weights", v.with_c(4));
-        let mut buffers = vec![Access::Write(weights), Access::Read(l.input(1))];
-        if self.responds() {
-            buffers.push(Access::Read(super::Response::of(l, state, v)));
-        }
-        let params = vec![
-            ("pixels", v.pixels().into()),
-            ("h", v.h.into()),
-            ("w", v.w.into()),
-            ("rate", self.rate.into()),
-            ("own", self.own().into()),
-        ];
-        let variant = Variant::new("energy/som/weights")
-            .feature("response", self.responds())
-            .feature("literal", self.literal());
-        l.dispatch(variant, params, buffers, v.pixels());
-        weights
-    }
 }
 
 impl Steps for Som {
@@ -239,14 +168,9 @@ impl Operator for Som {
     }
 
     fn cost(&self, inputs: &[Shape], _: &[Shape]) -> Cost {
-        let (v, phi) = (inputs[0], inputs[1]);
-        let steps = self.steps as u64;
         let per_number = if self.responds() { 15 } else { 12 };
-        // A dispatch a step: beliefs in and out and weights; by response also beliefs for the responses, these, and the mask.
-        let response =
-            if self.responds() { v.bytes() + 2 * v.with_c(1).bytes() + 2 * phi.bytes() } else { 0 };
-        let bytes = steps * (2 * v.bytes() + phi.bytes() + response) + phi.bytes();
-        Cost { flops: steps * per_number * v.count() as u64, bytes }
+        let flops = self.steps as u64 * per_number * inputs[0].count() as u64;
+        Cost { flops, bytes: self.step_bytes(inputs[0]) }
     }
 
     fn exact_inputs(&self) -> Vec<usize> {
@@ -261,8 +185,31 @@ impl Operator for Som {
         self.differentiate(b, self.through)
     }
 
+    fn forms(&self, site: &Site<'_>) -> Option<Forms> {
+        let v = site.inputs[0];
+        Tiles::new(self, v, site.device.workgroup_bytes)?;
+        let rule = if self.responds() { "response" } else { "equilibrium" };
+        let key = format!(
+            "energy/som {rule}, {} channels, {}x{}, {} steps{}{}{}",
+            4 * v.c4(),
+            v.h.next_power_of_two(),
+            v.w.next_power_of_two(),
+            self.steps,
+            if self.anchor > 0.0 { ", anchored" } else { "" },
+            if self.traced { ", traced" } else { "" },
+            if site.half { ", half" } else { "" },
+        );
+        // To a processor workgroup memory is memory like any other, and halos are work done twice.
+        let names = if site.device.software { [STEPS, TILES] } else { [TILES, STEPS] };
+        Some(Forms { key, names: names.map(String::from).to_vec() })
+    }
+
     fn lower(&self, l: &mut Lowering<'_>) -> Result<()> {
-        self.lower_steps(l);
+        let tiles = l.at_site(|site| Tiles::new(self, site.inputs[0], site.device.workgroup_bytes));
+        match tiles.filter(|_| l.form() == Some(TILES)) {
+            Some(tiles) => tiles.lower(self, l),
+            None => self.lower_steps(l),
+        }
         Ok(())
     }
 
