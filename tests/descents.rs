@@ -83,13 +83,54 @@ fn filters_and_ways_back_learn() {
     }
 }
 
+/// Probabilities of two pictures, a bright half and a shade that hardly changes, by weights of one seed.
+fn probabilities(d: Descent) -> Vec<f32> {
+    let pictures: Vec<f32> =
+        (0..512).map(|i| if i < 256 { (i % 16 / 8) as f32 } else { 0.001 * i as f32 }).collect();
+    let model = model(d);
+    let graph = predictor::graph(&model, Shape::new(2, 16, 16, 1)).unwrap().0;
+    let weights = Arc::new(Weights::new(context(), &graph, 3).unwrap());
+    Predictor::new(&model, &weights, SIZE).predict(&pictures, 2).unwrap()
+}
+
+/// With a tolerance that ends it after the first stretch the picture is as that stretch left it; with none after any.
 #[test]
 fn pictures_that_settle_are_left_as_they_are() {
-    let graph = |d: Descent| predictor::graph(&model(d), Shape::new(2, 16, 16, 1)).unwrap().0;
-    let settles = graph(Descent { tolerance: 1e-3, steps: 50, ..descent(Energy::Som) });
-    assert_eq!(settles.nodes.iter().filter(|node| node.op.name() == "energy/settle").count(), 5);
-    let plain = graph(Descent { steps: 50, ..descent(Energy::Som) });
-    assert!(plain.nodes.iter().all(|node| node.op.name() != "energy/settle"));
+    for energy in [Energy::Som, Energy::Hopfield] {
+        let of =
+            |steps, tolerance| probabilities(Descent { steps, tolerance, stretch: 4, ..descent(energy) });
+        assert_eq!(of(40, 1e9), of(4, 0.0), "{energy:?}");
+        assert_eq!(of(40, 1e-30), of(40, 0.0), "{energy:?}");
+        assert_ne!(of(40, 0.0), of(4, 0.0), "{energy:?}");
+    }
+}
+
+/// The same weights serve any number of steps; with none, they are those of the network alone.
+#[test]
+fn trained_weights_take_other_numbers_of_steps() {
+    for energy in [Energy::Som, Energy::Crf, Energy::Hopfield, Energy::Hybrid, Energy::Ensemble] {
+        let of = |steps| probabilities(Descent { steps, normalised: true, ..descent(energy) });
+        let plain = of(0);
+        assert!(plain != of(3) && of(3) != of(20), "{energy:?}");
+    }
+}
+
+/// At level k the decoder's features of a 2^(k-1)th of the picture's size descend, in every network.
+#[test]
+fn levels_are_counted_from_the_size_of_the_picture() {
+    for network in Network::ALL {
+        let x = Shape::new(1, 64, 64, 1);
+        let plain = Model::new(network, 1, CLASSES);
+        for level in 0..=plain.levels() {
+            let widths = plain.widths.iter().map(|w| (w / 16).max(4)).collect();
+            let descent = Some(Descent { level, ..descent(Energy::Som) });
+            let graph = predictor::graph(&Model { widths, descent, ..plain.clone() }, x).unwrap().0;
+            let state = graph.nodes.iter().find(|n| n.op.name() == "energy/som").unwrap().outputs[0];
+            let side = 64 >> level.saturating_sub(1);
+            assert_eq!([graph.shape(state).h, graph.shape(state).w], [side; 2], "{network:?} {level}");
+            assert_eq!(graph.shape(state).c == CLASSES, level == 0, "{network:?} {level}");
+        }
+    }
 }
 
 #[test]
@@ -98,11 +139,16 @@ fn what_cannot_be_is_refused() {
         predictor::graph(&model(d), Shape::new(1, 16, 16, 1)).map(|_| ()).unwrap_err().to_string()
     };
     assert!(of(Descent { level: 2, ..descent(Energy::Som) }).contains("decoder levels 1 to 1"));
-    assert!(of(Descent { patch: 5, ..descent(Energy::Hopfield) }).contains('5'));
+    let said = of(Descent { patch: 5, ..descent(Energy::Hopfield) });
+    assert!(said.contains("5 x 5") || said.contains("5x5"), "{said}");
     let complaint = |text: &str| Config::from_toml(text, &[]).unwrap_err().to_string();
     for (text, says) in [
         ("descent = { energy = \"soma\" }", "som"),
         ("descent = { energy = \"som\", gradient = \"implicit\" }", "descent.anchor"),
+        // As printed a step of the field multiplies by 1.1 - 0.05.
+        ("descent = { energy = \"crf\", gradient = \"implicit\", anchor = 0.05 }", "more than 0.1"),
+        ("descent = { energy = \"som\", gradient = \"implicit\", anchor = 0.05 }", "descent.gradient_steps"),
+        ("descent = { energy = \"hopfield\", gradient = \"implicit\", retrieval = \"relu\" }", "along a ray"),
         ("descent = { energy = \"som\", filter = \"learned\" }", "descent.softness"),
         ("descent = { energy = \"crf\", step_size = 0.0 }", "descent.step_size"),
         ("descent = { energy = \"hybrid\", tolerance = 0.1 }", "descent.tolerance"),

@@ -15,9 +15,9 @@ use super::series::{Place, Series};
 use crate::{Error, Result};
 
 /// Mask value of vessels.
-const VESSEL: u8 = 1;
+const VESSEL: u8 = 2;
 /// Mask value of the catheter, also where it covers a vessel.
-const CATHETER: u8 = 2;
+const CATHETER: u8 = 1;
 /// Radius that absorbs as `Scene::contrast` says, as a share of the side.
 const THICK: f32 = 0.01;
 
@@ -45,7 +45,8 @@ impl Default for AngiographyOptions {
     }
 }
 
-/// A seeded data set of synthetic angiograms: background (0), vessels (1), catheter (2).
+/// A seeded data set of synthetic angiograms: background (0), catheter (1), vessels (2), as the
+/// public sample of real ones has them.
 #[derive(Debug, Clone)]
 pub struct AngiographyDataset {
     options: AngiographyOptions,
@@ -53,7 +54,7 @@ pub struct AngiographyDataset {
 }
 
 impl AngiographyDataset {
-    /// Background, vessels and catheter.
+    /// Background, catheter and vessels.
     pub const CLASSES: usize = 3;
 
     /// # Errors

@@ -124,7 +124,7 @@ impl AngiographyDataset {
             "generator": "angiography", "note": "synthetic: drawn, not of any patient",
             "seed": o.seed, "count": o.count, "val": o.val, "test": o.test,
             "size": o.size, "channels": o.channels, "classes": self.classes(),
-            "class_names": ["background", "vessel", "catheter"],
+            "class_names": ["background", "catheter", "vessel"],
         })
     }
 }

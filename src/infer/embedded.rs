@@ -68,7 +68,8 @@ pub struct Bound {
 
 impl Segmenter {
     /// Compiles `model` for pictures that are resampled to `size` (height, width), and allocates what it
-    /// needs.
+    /// needs. Nothing comes back from the device, so that a descent which drives beliefs out of all bounds is not told, as
+    /// [`super::Predictor`] tells it: try its steps there.
     ///
     /// # Errors
     /// [`Error::Shape`] if the model takes other than 1 or 3 channels, has more than 256 classes or cannot

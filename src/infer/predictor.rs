@@ -6,8 +6,8 @@ use crate::{
     Error, Result,
     gpu::Context,
     graph::{Graph, Plan, Session, Shape, Var, Weights},
-    models::Model,
-    ops::{Act, Activation, ConfusionCounts, Softmax},
+    models::{Descent, Model},
+    ops::{Act, Activation, ConfusionCounts, Keep, Reduce, Softmax},
 };
 
 /// Plans that are kept; the oldest of more goes.
@@ -35,24 +35,21 @@ struct Ready {
     session: Session,
     x: Var,
     truth: Option<Var>,
-    /// The logits, where a descent may have driven them out of all bounds.
-    beliefs: Option<Var>,
+    /// The sum of the squares of what descended, where something did: no number where a descent drove it out of all bounds.
+    descended: Option<Var>,
     y: Var,
 }
-
-/// Beliefs beyond this are out of bounds: a step more, and they may not be numbers.
-const BOUND: f32 = 1e30;
 
 /// The graph of a model in evaluation: returns it with the picture and the probabilities.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] if the pictures do not fit the model.
 pub fn graph(model: &Model, x: Shape) -> Result<(Graph, Var, Var)> {
-    let (graph, x, y, _) = graph_with_beliefs(model, x)?;
+    let (graph, x, y, _) = graph_with_descent(model, x)?;
     Ok((graph, x, y))
 }
 
-fn graph_with_beliefs(model: &Model, x: Shape) -> Result<(Graph, Var, Var, Option<Var>)> {
+fn graph_with_descent(model: &Model, x: Shape) -> Result<(Graph, Var, Var, Option<Var>)> {
     let mut graph = Graph::new();
     let x = graph.input("picture", x);
     let logits = model.build(&mut graph, x, false)?;
@@ -61,23 +58,28 @@ fn graph_with_beliefs(model: &Model, x: Shape) -> Result<(Graph, Var, Var, Optio
         _ => graph.apply(Softmax::new(), &[logits])?,
     };
     graph.output(y);
-    // Softmax and sigmoid make probabilities even of what is no number.
-    let beliefs = model.descent.as_ref().map(|_| logits);
-    beliefs.into_iter().for_each(|var| graph.output(var));
+    // Softmax, sigmoid and rectifiers make numbers even of what is none.
+    let mut descended = None;
+    if let Some(state) = Descent::last(&graph) {
+        let sum = graph.apply(Reduce::sum_of_product(Keep::Nothing), &[state, state])?;
+        graph.output(sum);
+        descended = Some(sum);
+    }
     graph.fuse();
-    Ok((graph, x, y, beliefs))
+    Ok((graph, x, y, descended))
 }
 
 impl Ready {
-    fn check_beliefs(&self) -> Result<()> {
-        let Some(var) = self.beliefs else { return Ok(()) };
-        let far = self.session.read(var)?.into_iter().find(|v| !v.is_finite() || v.abs() > BOUND);
-        far.map_or(Ok(()), |belief| {
-            Err(Error::Diverged(format!(
-                "the descent drives beliefs out of all bounds (one is {belief}); take fewer descent.steps, a smaller \
-                 descent.step_size, or for crf descent.normalise = true"
-            )))
-        })
+    fn check_descent(&self) -> Result<()> {
+        let Some(var) = self.descended else { return Ok(()) };
+        if self.session.read(var)?.iter().all(|sum| sum.is_finite()) {
+            return Ok(());
+        }
+        Err(Error::Diverged(
+            "the descent drives beliefs out of all bounds (the sum of their squares is no finite number); take fewer \
+             descent.steps, a smaller descent.step_size, or for crf descent.normalise = true"
+                .into(),
+        ))
     }
 }
 
@@ -111,7 +113,7 @@ impl Predictor {
                 self.sessions.pop_first();
             }
             let shape = Shape::new(n, self.size[0], self.size[1], self.model.in_channels);
-            let (mut graph, x, mut y, beliefs) = graph_with_beliefs(&self.model, shape)?;
+            let (mut graph, x, mut y, descended) = graph_with_descent(&self.model, shape)?;
             let mut truth = None;
             if let Answer::Counts(threshold) = answer {
                 let given = graph.input("truth", shape.with_c(1));
@@ -123,7 +125,7 @@ impl Predictor {
                 graph.mixed();
             }
             let session = Session::sharing(Plan::new(&graph, &self.context)?, &self.weights, None)?;
-            self.sessions.insert((n, answer), Ready { session, x, truth, beliefs, y });
+            self.sessions.insert((n, answer), Ready { session, x, truth, descended, y });
         }
         Ok(&self.sessions[&(n, answer)])
     }
@@ -138,7 +140,7 @@ impl Predictor {
         let ready = self.ready(n, Answer::Probabilities)?;
         ready.session.write(ready.x, pictures)?;
         ready.session.run();
-        ready.check_beliefs()?;
+        ready.check_descent()?;
         ready.session.read(ready.y)
     }
 
@@ -154,7 +156,7 @@ impl Predictor {
             ready.session.write(var, &truth.iter().map(|class| f32::from(*class)).collect::<Vec<_>>())?;
         }
         ready.session.run();
-        ready.check_beliefs()?;
+        ready.check_descent()?;
         Ok(ready.session.read(ready.y)?.into_iter().map(|count| count as u64).collect())
     }
 }

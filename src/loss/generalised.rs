@@ -23,7 +23,7 @@ pub enum ClassWeighting {
 /// Which function of generalised Dice is meant by its penalised form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PenaltyForm {
-    /// `L / (1 + k (1 - L))`, as equation 22 of the iterative-feedback paper prints it: flat where nearly right.
+    /// `L / (1 + k (1 - L))`, as equation 22 of the energy-recurrency paper prints it: flat where nearly right.
     #[default]
     Printed,
     /// `1 - (1 - L) / (1 + k L)`, as the public code of EfficientUNet++ has it: steep where nearly right.

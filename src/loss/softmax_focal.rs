@@ -11,7 +11,7 @@ use crate::{
 /// Mean over pixels and channels of a focal loss of `p`, the softmax over a pixel's channels.
 ///
 /// One against all: `-alpha g (1 - p)^gamma log p - (1 - alpha) (1 - g) p^gamma log(1 - p)` of each channel, as
-/// equation 25 of the SiGREnet paper has it. Of the true class alone: `-a g (1 - p)^gamma log p` with a = 1 - alpha
+/// equation 25 of the energy-recurrency paper has it. Of the true class alone: `-a g (1 - p)^gamma log p` with a = 1 - alpha
 /// for class 0, the background, and alpha for all others. Chances below 1e-30 cost what those of 1e-30 do.
 ///
 /// Inputs: logits `[N,H,W,C]`, target g of that shape, 0 to 1, one-hot over the channels. Outputs: the loss (a

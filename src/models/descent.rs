@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Result,
-    graph::{Init, Layout, Shape, Var},
+    graph::{Graph, Init, Layout, Node, Shape, Var},
     nn::Net,
     ops::{
         Blur, Broadcast, Conv2d, Geometry, Pool, Slice,
@@ -12,6 +12,9 @@ use crate::{
         },
     },
 };
+
+/// Scope of what belongs to a descent.
+const SCOPE: &str = "descent";
 
 /// Which energy beliefs descend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +124,7 @@ impl Descent {
     /// # Errors
     /// [`Error::Shape`] if patches do not divide the map, or as the operators.
     pub fn apply(&self, net: &mut Net<'_>, picture: Var, state: Var) -> Result<Var> {
-        net.scoped("descent", |net| {
+        net.scoped(SCOPE, |net| {
             let fields = Fields::new(self, net, picture, state)?;
             if self.steps == 0 {
                 return Ok(state);
@@ -156,6 +159,12 @@ impl Descent {
                 }
             }
         })
+    }
+
+    /// What the last node of a descent in `graph` makes: its state after all steps.
+    pub fn last(graph: &Graph) -> Option<Var> {
+        let of_descent = |node: &&Node| node.scope.split('.').next_back() == Some(SCOPE);
+        graph.nodes.iter().rfind(of_descent).map(|node| node.outputs[0])
     }
 
     /// Steps of one of the three energies: the state after them and, where `traced`, the energies.

@@ -4,11 +4,14 @@ mod descent;
 mod efficientnet;
 mod efficientunetpp;
 mod rr_att_unet;
+mod sigrenet;
+mod two_stage_unet;
 mod unet;
 
 pub use descent::{Descent, EdgeFilter, Energy};
 pub use efficientnet::{Encoder, Stage};
 pub use efficientunetpp::is_unused;
+pub use sigrenet::Unit;
 
 use crate::{
     Error, Result,
@@ -33,12 +36,24 @@ pub enum Network {
     RrAttUNet,
     /// EfficientUNet++: an EfficientNet and the dense grid of UNet++ (Silva et al. 2021).
     EfficientUNetPp,
+    /// SiGREnet: depthwise separable residual blocks, recurrent units in the decoder.
+    SiGREnet,
+    /// The U-Net of the two-stage paper: strided convolutions, no batch norm.
+    TwoStageUNet,
 }
 
 impl Network {
     /// All networks.
-    pub const ALL: [Self; 6] =
-        [Self::UNet, Self::R2UNet, Self::AttUNet, Self::R2AttUNet, Self::RrAttUNet, Self::EfficientUNetPp];
+    pub const ALL: [Self; 8] = [
+        Self::UNet,
+        Self::R2UNet,
+        Self::AttUNet,
+        Self::R2AttUNet,
+        Self::RrAttUNet,
+        Self::EfficientUNetPp,
+        Self::SiGREnet,
+        Self::TwoStageUNet,
+    ];
 
     /// Those that have as many levels as they are given widths.
     pub const U_NETS: [Self; 5] = [Self::UNet, Self::R2UNet, Self::AttUNet, Self::R2AttUNet, Self::RrAttUNet];
@@ -52,6 +67,8 @@ impl Network {
             Self::R2AttUNet => "r2attunet",
             Self::RrAttUNet => "rrattunet",
             Self::EfficientUNetPp => "efficientunetpp",
+            Self::SiGREnet => "sigrenet",
+            Self::TwoStageUNet => "twostageunet",
         }
     }
 }
@@ -68,7 +85,7 @@ pub struct Model {
     /// Channels of each level, from the picture's size down. `EfficientUNetPp`: of the decoder's five, from the deepest
     /// up.
     pub widths: Vec<usize>,
-    /// Recurrence steps; a recurrent unit is applied t + 1 times.
+    /// Recurrence steps; a recurrent unit is applied t + 1 times, that of `SiGREnet` t times.
     pub t: usize,
     /// Running statistics for each recurrence step.
     pub bn_per_step: bool,
@@ -88,6 +105,8 @@ pub struct Model {
     pub expansion: usize,
     /// `EfficientUNetPp`: by what the scSE of the decoder narrows its channels.
     pub squeeze: usize,
+    /// `SiGREnet`: what refines the features of each scale of the decoder.
+    pub unit: Unit,
     /// Epsilon of batch norm; that of an encoder is its own.
     pub bn_eps: f32,
     /// Momentum of batch norm.
@@ -99,17 +118,20 @@ pub struct Model {
 }
 
 impl Model {
-    /// A network with its public or published settings: widths 64 to 1024, t = 2; or the encoder B0 and decoder
-    /// widths 256 to 16.
+    /// A network with its public or published settings: widths 64 to 1024, t = 2; the encoder B0 and decoder
+    /// widths 256 to 16; or, for SiGREnet, widths 32 to 512, t = 3.
     pub fn new(network: Network, in_channels: usize, out_channels: usize) -> Self {
         let paper = network == Network::RrAttUNet;
-        let efficient = network == Network::EfficientUNetPp;
         Self {
             network,
             in_channels,
             out_channels,
-            widths: if efficient { vec![256, 128, 64, 32, 16] } else { vec![64, 128, 256, 512, 1024] },
-            t: 2,
+            widths: match network {
+                Network::EfficientUNetPp => vec![256, 128, 64, 32, 16],
+                Network::SiGREnet => vec![32, 64, 128, 256, 512],
+                _ => vec![64, 128, 256, 512, 1024],
+            },
+            t: if network == Network::SiGREnet { 3 } else { 2 },
             bn_per_step: true,
             share: true,
             residual: true,
@@ -119,10 +141,11 @@ impl Model {
             encoder: Encoder::scaled(1.0, 1.0),
             expansion: 1,
             squeeze: 1,
+            unit: Unit::Grrb { still_input: false, still_gate: false },
             bn_eps: 1e-5,
             bn_momentum: 0.1,
             scheme: match network {
-                Network::RrAttUNet => Scheme::He,
+                Network::RrAttUNet | Network::SiGREnet => Scheme::He,
                 Network::EfficientUNetPp => Scheme::Public,
                 _ => Scheme::PyTorch,
             },
@@ -134,6 +157,7 @@ impl Model {
     pub fn multiple(&self) -> usize {
         match self.network {
             Network::EfficientUNetPp => 32,
+            Network::TwoStageUNet => 1 << self.widths.len(),
             _ => 1 << self.widths.len().saturating_sub(1),
         }
     }
@@ -141,7 +165,7 @@ impl Model {
     /// Levels of the decoder, the picture's own size the first.
     pub fn levels(&self) -> usize {
         match self.network {
-            Network::EfficientUNetPp => self.widths.len(),
+            Network::EfficientUNetPp | Network::TwoStageUNet => self.widths.len(),
             _ => self.widths.len().saturating_sub(1),
         }
     }
@@ -197,6 +221,8 @@ impl Model {
         let logits = match self.network {
             Network::RrAttUNet => rr_att_unet::build(self, &mut net, x)?,
             Network::EfficientUNetPp => efficientunetpp::build(self, &mut net, x)?,
+            Network::SiGREnet => sigrenet::build(self, &mut net, x)?,
+            Network::TwoStageUNet => two_stage_unet::build(self, &mut net, x)?,
             _ => unet::build(self, &mut net, x)?,
         };
         self.descended(&mut net, x, 0, logits)

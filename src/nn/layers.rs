@@ -179,19 +179,36 @@ impl<'a> Net<'a> {
     /// # Errors
     /// [`crate::Error::Shape`] as the operator raises it.
     pub fn up_conv(&mut self, name: &str, x: Var, out: usize) -> Result<Var> {
+        let form = ConvForm { geometry: Geometry::square(2, 2, 0), bias: true, rectified: false };
+        self.up_conv_of(name, x, out, form, [0; 2])
+    }
+
+    /// Transposed convolution, the adjoint of a dense convolution of the form's geometry, that adds `output_padding` rows and
+    /// columns at the bottom and right; with the parameters `name.weight` and, where there is one, `name.bias`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] as the operator raises it.
+    pub fn up_conv_of(
+        &mut self,
+        name: &str,
+        x: Var,
+        out: usize,
+        form: ConvForm,
+        output_padding: [usize; 2],
+    ) -> Result<Var> {
+        let ConvForm { geometry, bias, rectified } = form;
         let input = self.graph.shape(x).c;
         // PyTorch takes the fan in of a transposed convolution from its output channels.
-        let (fan_in, fan_out) = (out * 4, input * 4);
-        let layout = Layout::ConvTranspose { input, out, kernel: [2; 2] };
-        let init = self.scheme.weight(fan_in, fan_out, false);
-        let weight = self.param(&format!("{name}.weight"), layout, init);
-        let bias = self.param(&format!("{name}.bias"), Layout::Vector(out), self.scheme.bias(fan_in));
-        let op = ConvTranspose2d {
-            channels: out,
-            bias: true,
-            ..ConvTranspose2d::new(Geometry::square(2, 2, 0), [0; 2])
-        };
-        self.graph.apply(op, &[x, weight, bias])
+        let (fan_in, fan_out) = (out * geometry.taps(), input * geometry.taps());
+        let layout = Layout::ConvTranspose { input, out, kernel: geometry.kernel };
+        let init = self.scheme.weight(fan_in, fan_out, rectified);
+        let mut inputs = vec![x, self.param(&format!("{name}.weight"), layout, init)];
+        if bias {
+            let init = self.scheme.bias(fan_in);
+            inputs.push(self.param(&format!("{name}.bias"), Layout::Vector(out), init));
+        }
+        let op = ConvTranspose2d { channels: out, bias, ..ConvTranspose2d::new(geometry, output_padding) };
+        self.graph.apply(op, &inputs)
     }
 
     /// Batch norm with the parameters `name.weight` and `name.bias` and the running statistics

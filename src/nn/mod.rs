@@ -1,6 +1,10 @@
 //! Blocks made of operators. Parameter names are those of the public PyTorch implementations.
 
 mod attention_gate;
+mod conv_lstm;
+mod ds_residual;
+mod eta;
+mod grrb;
 mod inverted_residual;
 mod layers;
 mod mbconv;
@@ -9,6 +13,10 @@ mod scse;
 mod se;
 
 pub use attention_gate::{GateForm, attention_gate, plain_gate};
+pub use conv_lstm::{Memory, conv_lstm};
+pub use ds_residual::ds_residual;
+pub use eta::eta;
+pub use grrb::{Grrb, grrb};
 pub use inverted_residual::inverted_residual;
 pub use layers::{ConvForm, Net, STEP_WORDS, Scheme};
 pub use mbconv::{MbConv, Padding, mbconv};

@@ -20,7 +20,8 @@ pub use sections::{AugmentConfig, DataConfig, LossConfig, ModelConfig, OptimConf
 pub use values::{
     ClassReduction, ClassWeighting, Compatibility, DataKind, EdgeFilterName, EmptyMasks, EncoderName,
     EnergyName, Fit, GateAct, GradientThrough, Init, LossName, LossScope, MaskCoding, ModelName, NoiseSpace,
-    Normalise, OptimName, Padding, Partial, PenaltyForm, Precision, RetrievalName, RuleName, Schedule, Size,
+    Normalise, OptimName, Padding, Partial, PenaltyForm, Precision, RetrievalName, RuleName, Schedule,
+    SeenName, Size, UnitName,
 };
 
 use crate::{Error, Result};

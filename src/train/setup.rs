@@ -18,7 +18,7 @@ use crate::{
     Error, Result,
     data::{Dataset, Fit, Loader, LoaderOptions, Normalise, Partial, PixelNoise, Split},
     loss::{ClassReduction, ClassWeighting, Link, LossOptions, LossSpec, Penalty, PenaltyForm, Scope},
-    models::{Encoder, Model, Network},
+    models::{Encoder, Model, Network, Unit},
     nn::{Padding, Scheme},
     ops::Act,
     optim::{Adam, Method, Moments, NAdam, OptimSpec, PlateauSpec, Scaling, Schedule, Sgd, Warmup},
@@ -106,6 +106,8 @@ fn model(config: &Config) -> Result<Model> {
         ModelName::R2AttUNet => Network::R2AttUNet,
         ModelName::RrAttUNet => Network::RrAttUNet,
         ModelName::EfficientUNetPp => Network::EfficientUNetPp,
+        ModelName::SiGREnet => Network::SiGREnet,
+        ModelName::TwoStageUNet => Network::TwoStageUNet,
     };
     Ok(Model {
         network,
@@ -122,6 +124,7 @@ fn model(config: &Config) -> Result<Model> {
         encoder: encoder(m)?,
         expansion: m.expansion,
         squeeze: m.squeeze,
+        unit: unit(m),
         bn_eps: m.bn_eps as f32,
         bn_momentum: m.bn_momentum as f32,
         scheme: match m.init {
@@ -133,6 +136,18 @@ fn model(config: &Config) -> Result<Model> {
         },
         descent: descent::of(&config.descent),
     })
+}
+
+fn unit(m: &ModelConfig) -> Unit {
+    match m.unit {
+        config::UnitName::Grrb => Unit::Grrb {
+            still_input: m.s_input == config::SeenName::Features,
+            still_gate: m.g_input == config::SeenName::Features,
+        },
+        config::UnitName::ConvLstm => Unit::ConvLstm,
+        config::UnitName::Eta => Unit::Eta,
+        config::UnitName::None => Unit::Absent,
+    }
 }
 
 fn encoder(m: &ModelConfig) -> Result<Encoder> {

@@ -25,15 +25,17 @@ struct Params {
 @if(traced) @group(0) @binding(5) var<storage, read_write> partial: array<vec4<f32>>;
 
 const PIXELS = SIDE * SIDE;
-// Pixels of an invocation, a workgroup apart.
-const EACH = (PIXELS + THREADS - 1u) / THREADS;
+// Pixels of an invocation, a workgroup apart. Not all translators take arrays of one element.
+const EACH = max(2u, (PIXELS + THREADS - 1u) / THREADS);
 
 // Four channels of all pixels, then the next four.
 var<workgroup> field: array<vec4<f32>, PIXELS * QUADS>;
 var<workgroup> responses: array<f32, PIXELS>;
 @if(traced) var<workgroup> sums: array<f32, THREADS>;
 
-var<private> places: array<Place, EACH>;
+var<private> pixels: array<u32, EACH>;
+var<private> inside: array<bool, EACH>;
+var<private> mine: array<bool, EACH>;
 var<private> whole: array<vec4<f32>, EACH>;
 var<private> there: array<vec4<f32>, EACH>;
 // Up, down, left and right in the region; beyond it a pixel stands for itself: what it then becomes is not of the tile.
@@ -42,14 +44,17 @@ var<private> near: array<vec4<u32>, EACH>;
 fn settle(k: u32, at: u32, here: Region, cut: Cut) {
     let row = at / SIDE;
     let column = at % SIDE;
-    places[k] = place(here, row, column, cut);
-    let i = places[k].pixel;
-    there[k] = select(vec4<f32>(0.0), around(i, p.h, p.w).there, places[k].inside);
+    let found = place(here, row, column, cut);
+    let i = found.pixel;
+    pixels[k] = i;
+    inside[k] = found.inside;
+    mine[k] = found.mine;
+    there[k] = select(vec4<f32>(0.0), around(i, p.h, p.w).there, found.inside);
     whole[k] = edges[i] * there[k];
     let goes_on = vec4<bool>(row > 0u, row + 1u < SIDE, column > 0u, column + 1u < SIDE);
     near[k] = select(vec4<u32>(at), vec4<u32>(at - SIDE, at + SIDE, at - 1u, at + 1u), goes_on);
     for (var c = 0u; c < QUADS; c++) {
-        field[c * PIXELS + at] = select(vec4<f32>(0.0), v[i * QUADS + c], places[k].inside);
+        field[c * PIXELS + at] = select(vec4<f32>(0.0), v[i * QUADS + c], found.inside);
     }
 }
 
@@ -120,13 +125,13 @@ fn main(
                 let w = weights[k];
                 moved[k] = own + w.x * up + w.y * down + w.z * left + w.w * right;
                 @if(anchored) {
-                    let begun = start[places[k].pixel * QUADS + c];
-                    moved[k] += select(vec4<f32>(0.0), p.anchor * (begun - own), places[k].inside);
+                    let begun = start[pixels[k] * QUADS + c];
+                    moved[k] += select(vec4<f32>(0.0), p.anchor * (begun - own), inside[k]);
                 }
                 @if(traced) {
                     // Every edge is met from both its ends.
                     let apart = vec4<f32>(dot(up, up), dot(down, down), dot(left, left), dot(right, right));
-                    energy += select(0.0, 0.25 * dot(whole[k], apart), places[k].mine);
+                    energy += select(0.0, 0.25 * dot(whole[k], apart), mine[k]);
                 }
             }
             workgroupBarrier();
@@ -140,9 +145,9 @@ fn main(
         @if(traced) { tell(energy, round, block, local); }
     }
     for (var k = 0u; k < EACH; k++) {
-        if places[k].mine {
+        if mine[k] {
             let at = local + k * THREADS;
-            for (var c = 0u; c < QUADS; c++) { next[places[k].pixel * QUADS + c] = field[c * PIXELS + at]; }
+            for (var c = 0u; c < QUADS; c++) { next[pixels[k] * QUADS + c] = field[c * PIXELS + at]; }
         }
     }
 }

@@ -28,18 +28,23 @@ const STRIP = SIDE * SIDE / THREADS;
 
 var<workgroup> field: array<vec4<f32>, SIDE * SIDE>;
 
-// Where four channels of a strip are, and what stays with its pixels through all steps.
-var<private> places: array<Place, STRIP>;
+// What stays with the pixels of a strip through all steps and channels.
+var<private> pixels: array<u32, STRIP>;
+var<private> inside: array<bool, STRIP>;
+var<private> mine: array<bool, STRIP>;
 var<private> weights: array<vec4<f32>, STRIP>;
 @if(traced) var<private> whole: array<vec4<f32>, STRIP>;
 
-fn weigh(k: u32) {
-    let at = places[k].pixel;
-    let phi = select(vec4<f32>(0.0), edges[at] * around(at, p.h, p.w).there, places[k].inside);
+fn weigh(k: u32, found: Place) {
+    let at = found.pixel;
+    pixels[k] = at;
+    inside[k] = found.inside;
+    mine[k] = found.mine;
+    let phi = select(vec4<f32>(0.0), edges[at] * around(at, p.h, p.w).there, found.inside);
     let heard = dot(phi, vec4<f32>(1.0));
     weights[k] = phi * select(0.0, p.rate / (heard + p.own), heard > 0.0);
     // Every edge is met from both its ends.
-    @if(traced) { whole[k] = select(vec4<f32>(0.0), 0.25 * phi, places[k].mine); }
+    @if(traced) { whole[k] = select(vec4<f32>(0.0), 0.25 * phi, mine[k]); }
 }
 
 // Writes the sums over the region of the energies of so many rounds, the first of them `first`.
@@ -71,10 +76,7 @@ fn main(
     if here.picture >= p.pictures { return; }
     let column = local % SIDE;
     let top = local / SIDE * STRIP;
-    for (var k = 0u; k < STRIP; k++) {
-        places[k] = place(here, top + k, column, cut);
-        weigh(k);
-    }
+    for (var k = 0u; k < STRIP; k++) { weigh(k, place(here, top + k, column, cut)); }
     // Beyond the region a pixel stands for itself: what it then becomes is not of the tile.
     let strip = top * SIDE + column;
     let above = select(strip, strip - SIDE, top > 0u);
@@ -85,9 +87,9 @@ fn main(
         var own: array<vec4<f32>, STRIP>;
         @if(anchored) var back: array<vec4<f32>, STRIP>;
         for (var k = 0u; k < STRIP; k++) {
-            let i = places[k].pixel * p.c4 + c;
-            own[k] = select(vec4<f32>(0.0), v[i], places[k].inside);
-            @if(anchored) { back[k] = select(vec4<f32>(0.0), start[i], places[k].inside); }
+            let i = pixels[k] * p.c4 + c;
+            own[k] = select(vec4<f32>(0.0), v[i], inside[k]);
+            @if(anchored) { back[k] = select(vec4<f32>(0.0), start[i], inside[k]); }
         }
         @if(traced) var energies = vec4<f32>(0.0);
         for (var round = 0u; round < p.rounds; round++) {
@@ -125,7 +127,7 @@ fn main(
             }
         }
         for (var k = 0u; k < STRIP; k++) {
-            if places[k].mine { next[places[k].pixel * p.c4 + c] = own[k]; }
+            if mine[k] { next[pixels[k] * p.c4 + c] = own[k]; }
         }
     }
 }

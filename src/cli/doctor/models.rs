@@ -14,14 +14,23 @@ use crate::{
     graph::{Graph, Var},
     models::{Encoder, Model, Network, Stage},
     nn::{
-        MbConv, Net, Padding, Recurrence, attention_gate, inverted_residual, mbconv, recurrent_block,
-        rrcnn_block,
+        Grrb, MbConv, Memory, Net, Padding, Recurrence, attention_gate, conv_lstm, ds_residual, grrb,
+        inverted_residual, mbconv, recurrent_block, rrcnn_block,
     },
-    ops::Act,
+    ops::{Act, Concat},
 };
 
 /// Blocks that are run by themselves.
-const BLOCKS: [&str; 5] = ["recurrent_block", "rrcnn_block", "attention_gate", "inverted_residual", "mbconv"];
+const BLOCKS: [&str; 8] = [
+    "recurrent_block",
+    "rrcnn_block",
+    "attention_gate",
+    "inverted_residual",
+    "mbconv",
+    "grrb",
+    "convlstm",
+    "ds_residual",
+];
 
 /// Runs a case in evaluation and in training; `None` if the network is not known.
 pub fn run(
@@ -85,10 +94,9 @@ fn subject(file: &CaseFile, case: &Case, train: bool, fuse: bool) -> Result<Subj
     if inputs.is_empty() {
         return Err(Error::Check("the case has no inputs".into()));
     }
-    let var = |name: &str| inputs.iter().find(|(n, _)| n == name).map_or(inputs[0].1, |(_, v)| *v);
     let y = match model(case) {
-        Some(model) => model.build(&mut graph, var("x"), train)?,
-        None => block(&mut Net::new(&mut graph, train), case, var("x"), var("g"))?,
+        Some(model) => model.build(&mut graph, named(&inputs, "x"), train)?,
+        None => block(&mut Net::new(&mut graph, train), case, &inputs)?,
     };
     graph.output(y);
     if fuse {
@@ -97,7 +105,13 @@ fn subject(file: &CaseFile, case: &Case, train: bool, fuse: bool) -> Result<Subj
     Ok(Subject { graph, inputs, y })
 }
 
-fn block(net: &mut Net<'_>, case: &Case, x: Var, g: Var) -> Result<Var> {
+/// The input of a name, or the first.
+fn named(inputs: &[(String, Var)], name: &str) -> Var {
+    inputs.iter().find(|(n, _)| n == name).map_or(inputs[0].1, |(_, v)| *v)
+}
+
+fn block(net: &mut Net<'_>, case: &Case, inputs: &[(String, Var)]) -> Result<Var> {
+    let (x, g) = (named(inputs, "x"), named(inputs, "g"));
     // The reference has one set of running statistics for all steps, as the public code.
     let recurrence = Recurrence { t: case.count("t", 2), bn_per_step: false };
     let out = case.count("out", 1);
@@ -107,12 +121,33 @@ fn block(net: &mut Net<'_>, case: &Case, x: Var, g: Var) -> Result<Var> {
         "inverted_residual" => {
             inverted_residual(net, &[x], out, case.count("expansion", 1), case.count("squeeze", 1))
         }
+        "grrb" => grrb(net, x, grrb_form(case)),
+        "convlstm" => memory(net, case, inputs),
+        "ds_residual" => ds_residual(net, x, out),
         "mbconv" => {
             net.bn_eps = case.number("bn_eps", 1e-5) as f32;
             mbconv(net, x, &block_form(case))
         }
         _ => attention_gate(net, g, x, case.count("F_int", 1)),
     }
+}
+
+fn grrb_form(case: &Case) -> Grrb {
+    Grrb {
+        steps: case.count("t", 3),
+        still_input: case.word("s_input") == "F",
+        still_gate: case.word("g_input") == "F",
+        act: if case.word("s_act") == "relu" { Act::Relu } else { Act::Identity },
+    }
+}
+
+/// The last h and c of a convolutional LSTM over the inputs x0, x1, ...
+fn memory(net: &mut Net<'_>, case: &Case, inputs: &[(String, Var)]) -> Result<Var> {
+    let mut memory = Memory { h: named(inputs, "h0"), c: named(inputs, "c0") };
+    for t in 0..case.count("T", 1) {
+        memory = conv_lstm(net, named(inputs, &format!("x{t}")), memory)?;
+    }
+    net.graph.apply(Concat, &[memory.h, memory.c])
 }
 
 fn block_form(case: &Case) -> MbConv {
@@ -176,6 +211,10 @@ fn encoded(case: &Case) -> Option<Model> {
 fn model(case: &Case) -> Option<Model> {
     if case.name == "EfficientUNetPlusPlus" {
         return encoded(case);
+    }
+    if case.name == "two_stage_unet" {
+        let widths = (0..case.count("depth", 5)).map(|i| case.count("base", 64) << i).collect();
+        return Some(Model { widths, ..Model::new(Network::TwoStageUNet, case.count("img_ch", 3), 1) });
     }
     let network = match case.name.as_str() {
         "U_Net" => Network::UNet,

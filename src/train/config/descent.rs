@@ -26,7 +26,8 @@ section! {
         /// Size of a step, alpha.
         step_size: f64 = 0.1;
         /// How training goes back through the steps: unrolled, through all; truncated, through the last gradient_steps;
-        /// implicit, at the equilibrium (som and crf need an anchor for it), by a series of gradient_steps terms.
+        /// implicit, at the equilibrium (som and crf need an anchor for it), by a series of gradient_steps terms; the steps
+        /// must then be enough to come to rest.
         gradient: GradientThrough = GradientThrough::Unrolled;
         /// See gradient.
         gradient_steps: usize = 5;
@@ -97,12 +98,9 @@ impl Config {
             positive(&format!("descent.{key}"), value)?;
         }
         ensure(d.steps <= 10_000, || format!("descent.steps is {}; 10000 is the most", d.steps))?;
-        let restless = d.energy != EnergyName::Hopfield && d.energy != EnergyName::None;
-        ensure(!(d.gradient == GradientThrough::Implicit && restless && d.anchor == 0.0), || {
-            "descent.gradient is \"implicit\", which needs an isolated equilibrium: som keeps the sum of each part that hangs \
-             together and crf has no decay; give descent.anchor more than 0, say 0.05"
-                .to_owned()
-        })?;
+        if d.gradient == GradientThrough::Implicit {
+            self.validate_rest()?;
+        }
         let composed = matches!(d.energy, EnergyName::Hybrid | EnergyName::Ensemble);
         ensure(!(composed && d.tolerance > 0.0), || {
             "descent.tolerance is for som, crf and hopfield alone".to_owned()
@@ -113,6 +111,50 @@ impl Config {
         ensure(!(d.filter == EdgeFilterName::Learned && d.softness == 0.0), || {
             "descent.filter \"learned\" needs descent.softness above 0: a mask of steps has no gradient"
                 .to_owned()
+        })
+    }
+
+    /// An implicit gradient wants an isolated equilibrium that the steps come to.
+    fn validate_rest(&self) -> Result<()> {
+        let d = &self.descent;
+        let (som, crf, hopfield) = match d.energy {
+            EnergyName::None => return Ok(()),
+            EnergyName::Som | EnergyName::Hybrid => (true, false, false),
+            EnergyName::Crf => (false, true, false),
+            EnergyName::Hopfield => (false, false, true),
+            EnergyName::Ensemble => (true, true, true),
+        };
+        ensure(!som || d.anchor > 0.0, || {
+            "descent.gradient is \"implicit\", which needs an isolated equilibrium: som keeps the sum of each part that hangs \
+             together; give descent.anchor more than 0, say 0.2"
+                .to_owned()
+        })?;
+        // With a compatibility near the identity a step multiplies what all agree on by at most 1 + step_size - anchor, or
+        // by 1 - anchor where it is divided by 1 + step_size.
+        let growth = if d.normalise { 0.0 } else { d.step_size };
+        ensure(!crf || d.anchor > growth, || {
+            format!(
+                "descent.gradient is \"implicit\", which needs an equilibrium that the steps come to: crf has none unless \
+                 descent.anchor is more than {growth}{}",
+                if d.normalise { "" } else { ", or more than 0 with descent.normalise" }
+            )
+        })?;
+        ensure(!hopfield || d.retrieval != RetrievalName::Relu || d.anchor > 0.0, || {
+            "descent.gradient is \"implicit\", which needs an isolated equilibrium: with retrieval \"relu\" hopfield grows or \
+             shrinks along a ray; give descent.anchor more than 0"
+                .to_owned()
+        })?;
+        // The slowest part of the series falls by 1 - anchor a term.
+        let left = (1.0 - d.anchor).powi(i32::try_from(d.gradient_steps).unwrap_or(i32::MAX));
+        ensure(d.anchor == 0.0 || left <= 0.05, || {
+            let enough = (0.05f64.ln() / (1.0 - d.anchor).ln()).ceil();
+            format!(
+                "descent.gradient_steps is {}: with descent.anchor {} the series leaves out {:.0} % of a part of the gradient; \
+                 {enough} terms leave out 5 %",
+                d.gradient_steps,
+                d.anchor,
+                100.0 * left
+            )
         })
     }
 }

@@ -9,7 +9,7 @@ use super::Key;
 use super::values::{
     ClassReduction, ClassWeighting, DataKind, EmptyMasks, EncoderName, Fit, GateAct, Init, Kind, LossName,
     LossScope, MaskCoding, ModelName, NoiseSpace, Normalise, OptimName, Padding, Partial, PenaltyForm,
-    Precision, Schedule, Size, as_toml, take,
+    Precision, Schedule, SeenName, Size, UnitName, as_toml, take,
 };
 use crate::data::PolygonsOptions;
 
@@ -59,13 +59,14 @@ section! {
     /// The network. Defaults differ by `name`, see [`ModelConfig::of`].
     ModelConfig = "model" {
         /// Which network. `rrattunet` is the recurrent residual U-Net with attention and transposed
-        /// convolutions; efficientunetpp an EfficientNet with a dense decoder; the others are the public U-Net family. Sets the defaults of the keys below.
+        /// convolutions; efficientunetpp an EfficientNet with a dense decoder; sigrenet has depthwise separable residual blocks and a recurrent unit at each scale of the decoder; twostageunet strided convolutions and no batch norm; the others are the public U-Net family. Sets the defaults of the keys below.
         name: ModelName = ModelName::R2AttUNet;
         /// Channels of each level, finest first. Five levels halve the picture four times. For efficientunetpp those of
         /// the five levels of the decoder, coarsest first, and the picture is halved five times (its default: 256, 128,
-        /// 64, 32, 16).
+        /// 64, 32, 16). For twostageunet every level halves the picture. Default of sigrenet: 32 to 512.
         widths: Vec<usize> = vec![64, 128, 256, 512, 1024];
-        /// How many times a recurrent unit looks again: it applies its convolution t + 1 times.
+        /// How many times a recurrent unit looks again: it applies its convolution t + 1 times. For sigrenet the steps of its
+        /// unit (its default: 3).
         t: usize = 2;
         /// Channels the network takes; must equal data.channels.
         in_channels: usize = 3;
@@ -107,6 +108,13 @@ section! {
         /// starts from; others in it are passed over. Read where training begins, not where it is resumed or begins
         /// with --init. For pictures of one channel the first convolution of a file for three is summed over them.
         encoder_weights: PathBuf = PathBuf::new();
+        /// For sigrenet: what refines each scale of the decoder in t steps: grrb (gated recurrent residual block), convlstm, eta
+        /// (efficient temporal attention) or none.
+        unit: UnitName = UnitName::Grrb;
+        /// For the grrb of sigrenet: its transform sees the state added to the features, or, as printed, the features alone.
+        s_input: SeenName = SeenName::State;
+        /// For the grrb of sigrenet: its gate sees the state beside the features, or the features alone.
+        g_input: SeenName = SeenName::State;
         /// What batch norm adds to a variance; for efficientunetpp, in the decoder.
         bn_eps: f64 = 1e-5;
         /// How much of a batch's statistics goes into the running ones, 0 to 1.
@@ -115,7 +123,7 @@ section! {
         /// 1 / fan in elsewhere), printed (normal, of deviation 2 / sqrt(fan in): the words of rrattunet's paper, whose outputs
         /// are then saturated at first), xavier (uniform) or public (as the public code of the network has it, part by part:
         /// for efficientunetpp normal by fan out in the encoder, uniform by fan in in the decoder, xavier in the head; as
-        /// pytorch for the others). Default of rrattunet: he; of efficientunetpp: public.
+        /// pytorch for the others). Default of rrattunet and sigrenet: he; of efficientunetpp: public.
         init: Init = Init::Pytorch;
     }
 }
@@ -127,7 +135,7 @@ section! {
         /// mask file for each object, as <id>/images/<name>.png and <id>/masks/*.png (the layout of Kaggle's Data
         /// Science Bowl 2018); list, the pairs that a CSV file names; or pictures drawn on the fly: shapes (several on a
         /// shaded and noisy ground), polygons (one irregular polygon or circle, of 1 on 0, its class the number of its
-        /// corners), or angiography (synthetic X-ray pictures of vessels, class 1, and a catheter, class 2).
+        /// corners), or angiography (synthetic X-ray pictures of a catheter, class 1, and vessels, class 2).
         kind: DataKind = DataKind::Folder;
         /// The folder that holds pictures and masks, from the working folder; needed for all kinds that are not drawn.
         root: PathBuf = PathBuf::new();
@@ -403,6 +411,11 @@ impl ModelConfig {
                 let (widths, init) = (vec![256, 128, 64, 32, 16], Init::Public);
                 Self { t: 0, residual: false, attention: false, widths, init, drop_path: 0.2, ..base }
             }
+            ModelName::SiGREnet => {
+                let widths = vec![32, 64, 128, 256, 512];
+                Self { t: 3, residual: false, attention: false, widths, init: Init::He, ..base }
+            }
+            ModelName::TwoStageUNet => Self { t: 0, residual: false, attention: false, ..base },
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Config, DataConfig, DataKind, Fit, LossConfig, LossName, MaskCoding, ModelConfig, ModelName, Normalise,
-    Size,
+    Size, UnitName,
 };
 use crate::{
     Error, Result,
@@ -63,9 +63,23 @@ impl Config {
             ("gate_act", model.gate_act == usual.gate_act),
             ("gate_bn", model.gate_bn == usual.gate_bn),
         ];
-        let changed = set.iter().find(|(_, same)| !same).filter(|_| model.name != ModelName::RrAttUNet);
-        changed.map_or(Ok(()), |(key, _)| {
-            Err(Error::Config(format!("model.{key} can only be changed for model.name = \"rrattunet\"")))
+        let units = [
+            ("unit", model.unit == usual.unit),
+            ("s_input", model.s_input == usual.s_input),
+            ("g_input", model.g_input == usual.g_input),
+        ];
+        let of = |name: ModelName, set: &[(&str, bool)]| {
+            let changed = set.iter().find(|(_, same)| !same).filter(|_| model.name != name);
+            changed.map_or(Ok(()), |(key, _)| {
+                let name = name.name();
+                Err(Error::Config(format!("model.{key} can only be changed for model.name = \"{name}\"")))
+            })
+        };
+        of(ModelName::RrAttUNet, &set)?;
+        of(ModelName::SiGREnet, &units)?;
+        let grrb = model.unit == UnitName::Grrb;
+        ensure(grrb || model.s_input == usual.s_input && model.g_input == usual.g_input, || {
+            "model.s_input and model.g_input are for model.unit = \"grrb\"".to_owned()
         })
     }
 

@@ -91,6 +91,10 @@ choice! {
         RrAttUNet = "rrattunet",
         /// EfficientUNet++: an EfficientNet with a dense grid of decoder blocks over it.
         EfficientUNetPp = "efficientunetpp",
+        /// SiGREnet: depthwise separable residual blocks and recurrent units in the decoder.
+        SiGREnet = "sigrenet",
+        /// The U-Net of strided convolutions of the two-stage paper, without batch norm.
+        TwoStageUNet = "twostageunet",
     }
 }
 choice! {
@@ -114,6 +118,28 @@ choice! {
         B7 = "b7",
         /// B0 without squeeze-and-excitation, with ReLU6.
         Lite0 = "lite0",
+    }
+}
+choice! {
+    /// What refines the features of each scale of the decoder of sigrenet.
+    UnitName {
+        /// Gated recurrent residual block.
+        Grrb = "grrb",
+        /// Convolutional LSTM.
+        ConvLstm = "convlstm",
+        /// Efficient temporal attention.
+        Eta = "eta",
+        /// Nothing.
+        None = "none",
+    }
+}
+choice! {
+    /// What a part of a gated recurrent residual block sees.
+    SeenName {
+        /// The state too.
+        State = "state",
+        /// The features alone.
+        Features = "features",
     }
 }
 choice! {
