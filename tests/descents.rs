@@ -4,13 +4,14 @@ use std::sync::{Arc, OnceLock};
 
 use gyre::{
     gpu::{Context, Select},
-    graph::{Shape, Weights},
-    infer::{Predictor, predictor},
+    graph::{Graph, Plan, Session, Shape, Weights},
+    infer::{Follower, Predictor, predictor},
     loss::{Link, LossOptions, LossSpec},
     models::{Descent, EdgeFilter, Energy, Model, Network},
+    nn::Net,
     ops::energy::{Rule, Through},
     optim::{Adam, Method, OptimSpec},
-    train::{Trainer, config::Config},
+    train::{Trainer, config::Config, weight_map},
 };
 
 fn context() -> &'static Arc<Context> {
@@ -80,6 +81,43 @@ fn filters_and_ways_back_learn() {
     ] {
         let losses = losses(&model(changed.clone()), 12);
         assert!(losses[11] < 0.9 * losses[0], "{changed:?}: {losses:?}");
+    }
+}
+
+/// Followed step by step, beliefs come to the last bit where the descent of a network brings them.
+#[test]
+fn steps_one_by_one_are_the_whole_descent() {
+    let (picture, labels) = (Shape::new(1, SIZE[0], SIZE[1], 1), CLASSES);
+    let numbers = |count: usize| (0..count).map(|i| (i * 37 % 101) as f32 / 101.0).collect::<Vec<_>>();
+    let (seen, first) = (numbers(picture.count()), numbers(picture.with_c(labels).count()));
+    for energy in [Energy::Som, Energy::Crf, Energy::Hopfield, Energy::Hybrid] {
+        let descent = Descent { anchor: 0.1, steps: 7, ..descent(energy) };
+        let mut graph = Graph::new();
+        let [x, v] =
+            [("picture", picture), ("beliefs", picture.with_c(labels))].map(|(n, s)| graph.input(n, s));
+        let made = descent.apply(&mut Net::new(&mut graph, false), x, v).unwrap();
+        graph.output(made);
+        let weights = Arc::new(Weights::new(context(), &graph, 5).unwrap());
+        let session = Session::new(Plan::new(&graph, context()).unwrap(), &weights).unwrap();
+        session.write(x, &seen).unwrap();
+        session.write(v, &first).unwrap();
+        session.run();
+        let learnt = weight_map(&weights).unwrap();
+        let follower = Follower::new(context(), &descent, picture, labels, &learnt).unwrap();
+        let mut states = Vec::new();
+        let keep = |step: usize, state: &[f32]| {
+            assert_eq!(step, states.len());
+            states.push(state.to_vec());
+            Ok(())
+        };
+        let trail = follower.follow(&seen, &first, keep).unwrap();
+        assert_eq!(
+            (states.len(), &states[0], &states[7]),
+            (8, &first, &session.read(made).unwrap()),
+            "{energy:?}"
+        );
+        assert!(trail.diverged.is_none() && trail.energies.iter().all(|(_, values)| values.len() == 8));
+        assert_eq!(trail.edges.is_some(), matches!(energy, Energy::Som | Energy::Hybrid));
     }
 }
 

@@ -41,7 +41,7 @@ struct Ready {
 }
 
 /// Beliefs beyond this are out of bounds: a step more, and they may not be numbers.
-const BOUND: f32 = 1e30;
+pub(super) const BOUND: f32 = 1e30;
 
 /// The graph of a model in evaluation: returns it with the picture and the probabilities.
 ///

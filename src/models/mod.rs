@@ -6,7 +6,7 @@ mod efficientunetpp;
 mod rr_att_unet;
 mod unet;
 
-pub use descent::{Descent, EdgeFilter, Energy};
+pub use descent::{Descent, EdgeFilter, Energy, Step};
 pub use efficientnet::{Encoder, Stage};
 pub use efficientunetpp::is_unused;
 
