@@ -4,6 +4,7 @@ mod augment;
 mod bench;
 mod claims;
 mod data;
+mod descend;
 mod doctor;
 mod experiment;
 mod import;
@@ -67,6 +68,8 @@ enum Command {
     Eval(run::EvalArgs),
     /// Predicts masks of pictures, at their own size.
     Predict(predict::PredictArgs),
+    /// Shows how beliefs descend an energy: as a film, as a curve, and the component graph.
+    Descend(descend::DescendArgs),
     /// Writes the report of a run anew, from its log and its best weights.
     Report(run::ReportArgs),
     /// Makes safetensors of a PyTorch checkpoint.
@@ -146,6 +149,7 @@ pub fn main(cli: Cli) -> Result<u8> {
         Command::Train(args) => run::train(&context()?, &kernels, &args),
         Command::Eval(args) => run::eval(&context()?, &args),
         Command::Predict(args) => predict::predict(&context()?, &args),
+        Command::Descend(args) => descend::descend(&context()?, &args),
         Command::Report(args) => run::report(&context()?, &args),
         Command::Import(args) => import::import(&args),
         Command::Experiment(args) => experiment::experiment(context, &kernels, &args),

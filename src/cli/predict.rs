@@ -110,7 +110,9 @@ pub fn predict(context: &Arc<Context>, args: &PredictArgs) -> Result<u8> {
         return Err(Error::Config(format!("--threshold must be between 0 and 1, got {threshold}")));
     }
     let pictures = gather(&args.inputs)?;
-    spare_files(&pictures, args, setup.model.out_channels)?;
+    let channels = setup.model.out_channels;
+    let suffixes: Vec<String> = args.write.iter().flat_map(|product| product.suffixes(channels)).collect();
+    spare_files(&pictures, &args.out, &suffixes, args.overwrite)?;
     fs::create_dir_all(&args.out).map_err(Error::io(&args.out))?;
     let mixed = args.precision == Precision::Mixed;
     let predictors = trained(context, &setup, &config, &args.weights)?;
@@ -139,7 +141,11 @@ pub fn predict(context: &Arc<Context>, args: &PredictArgs) -> Result<u8> {
     Ok(u8::from(failed > 0))
 }
 
-fn gather(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
+/// All pictures of files and folders; no two may have one name.
+///
+/// # Errors
+/// [`Error::Data`] for a folder without pictures, [`Error::Config`] for two of one name.
+pub(super) fn gather(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for input in inputs {
         if input.is_dir() {
@@ -188,7 +194,7 @@ fn called(picture: &Path) -> Option<OsString> {
 }
 
 /// Where a product of `picture` goes; `suffix` follows the picture's name.
-fn product_path(picture: &Path, out: &Path, suffix: &str) -> Result<PathBuf> {
+pub(super) fn product_path(picture: &Path, out: &Path, suffix: &str) -> Result<PathBuf> {
     let mut name = called(picture).ok_or_else(|| Error::data(picture, "has no file name"))?;
     name.push(suffix);
     Ok(out.join(name))
@@ -216,12 +222,19 @@ fn probability_suffixes(channels: usize, extension: &str) -> Vec<String> {
 }
 
 /// What is written never replaces the pictures it is of, and other files only where that is asked for.
-fn spare_files(pictures: &[PathBuf], args: &PredictArgs, channels: usize) -> Result<()> {
+///
+/// # Errors
+/// [`Error::Config`] naming the file.
+pub(super) fn spare_files(
+    pictures: &[PathBuf],
+    out: &Path,
+    suffixes: &[String],
+    overwrite: bool,
+) -> Result<()> {
     let known: HashSet<PathBuf> = pictures.iter().filter_map(|p| p.canonicalize().ok()).collect();
-    let suffixes: Vec<String> = args.write.iter().flat_map(|product| product.suffixes(channels)).collect();
     let mut all = HashSet::new();
     for (picture, suffix) in pictures.iter().flat_map(|p| suffixes.iter().map(move |s| (p, s))) {
-        let file = product_path(picture, &args.out, suffix)?;
+        let file = product_path(picture, out, suffix)?;
         if !all.insert(file.clone()) {
             let file = file.display();
             return Err(Error::Config(format!(
@@ -231,10 +244,10 @@ fn spare_files(pictures: &[PathBuf], args: &PredictArgs, channels: usize) -> Res
         if file.canonicalize().is_ok_and(|file| known.contains(&file)) {
             let (file, picture) = (file.display(), picture.display());
             return Err(Error::Config(format!(
-                "the mask of {picture} would replace the picture {file}; give another --out"
+                "what is made of {picture} would replace the picture {file}; give another --out"
             )));
         }
-        if file.exists() && !args.overwrite {
+        if file.exists() && !overwrite {
             let file = file.display();
             return Err(Error::Config(format!(
                 "{file} is there already; give another --out, or --overwrite"

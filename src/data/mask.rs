@@ -1,6 +1,6 @@
 //! A mask in memory: one class index a pixel.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use super::coding::MaskCoding;
@@ -8,6 +8,9 @@ use super::decode::{Raster, decode};
 use super::picture::{Picture, write_png};
 use super::{NAMED, name_some};
 use crate::{Error, Result};
+
+/// Values that [`Mask::ranked`] takes for classes: more are rather a picture's.
+const MOST_RANKED: usize = 16;
 
 /// Class indices, row by row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +46,27 @@ impl Mask {
             },
         };
         Ok(Self { width, height, data })
+    }
+
+    /// Reads a mask of an unknown coding: its values, or for colours without a palette these, are classes 0, 1 and so on in
+    /// rising order.
+    ///
+    /// # Errors
+    /// As [`Picture::read`](super::Picture::read); [`Error::Data`] for one value alone, and for more than 16.
+    pub fn ranked(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let RawMask { width, height, pixels } = RawMask::read(path)?;
+        let colours: Vec<[u8; 3]> = match pixels {
+            Pixels::Colour(colours, palette) if palette.is_empty() => colours,
+            other => other.values(path)?.into_iter().map(|v| [v; 3]).collect(),
+        };
+        let known: BTreeSet<[u8; 3]> = colours.iter().copied().collect();
+        if !(2..=MOST_RANKED).contains(&known.len()) {
+            let message = format!("holds {} values; a mask has one a class, 2 to {MOST_RANKED}", known.len());
+            return Err(Error::data(path, message));
+        }
+        let ranks: HashMap<[u8; 3], u8> = known.into_iter().zip(0..).collect();
+        Ok(Self { width, height, data: colours.iter().map(|colour| ranks[colour]).collect() })
     }
 
     /// The mask at `width` x `height`, each pixel the nearest of the source (centres aligned).

@@ -1,6 +1,7 @@
 //! Prediction: batches of fixed size, whole pictures of any size, and textures of a host program.
 
 pub mod check;
+mod descent;
 pub mod embedded;
 #[cfg(feature = "cli")]
 mod polygons;
@@ -8,6 +9,7 @@ pub mod predictor;
 #[cfg(feature = "cli")]
 mod whole;
 
+pub use descent::{Follower, Trail};
 pub use embedded::{Bound, Segmenter, Settings};
 #[cfg(feature = "cli")]
 pub use polygons::DevicePolygons;

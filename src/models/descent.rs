@@ -5,10 +5,10 @@ use crate::{
     graph::{Graph, Init, Layout, Node, Shape, Var},
     nn::Net,
     ops::{
-        Blur, Broadcast, Conv2d, Geometry, Pool, Slice,
+        Blur, Broadcast, Conv2d, Geometry, Keep, Pool, Reduce, Slice,
         energy::{
             Crf, CrfKernel, EdgeMask, Frangi, Hopfield, Laplacian, Patches, Retrieval, Rule, Settle, Som,
-            Through,
+            SomEnergy, SomEnergyKind, Through,
         },
     },
 };
@@ -211,6 +211,40 @@ impl Descent {
         }
     }
 
+    /// Adds one step from `state` to the graph, and the energies that `state` has; `start` is what the anchor pulls back to, and
+    /// `picture` and the parameters are as of [`Self::apply`].
+    ///
+    /// # Errors
+    /// As [`Self::apply`]; [`Error::Shape`] for an ensemble, which has three states at a time.
+    pub fn step(&self, net: &mut Net<'_>, picture: Var, start: Var, state: Var) -> Result<Step> {
+        net.scoped("descent", |net| {
+            let fields = Fields::new(self, net, picture, start)?;
+            let edges = fields.edges;
+            let one = |net: &mut Net<'_>, energy, state| self.descend(net, &fields, energy, state, 1, true);
+            let (next, energies) = match self.energy {
+                Energy::Ensemble => {
+                    return Err(Error::shape("descent", "an ensemble has three states, and no step of one"));
+                }
+                Energy::Hybrid => {
+                    let (between, som) = one(net, Energy::Som, state)?;
+                    // Once for the energy of the state, and once for the step from where that of the map ends.
+                    let hopfield = one(net, Energy::Hopfield, state)?.1;
+                    (one(net, Energy::Hopfield, between)?.0, vec![("som", som), ("hopfield", hopfield)])
+                }
+                energy => {
+                    let (next, told) = one(net, energy, state)?;
+                    let mut energies = vec![("energy", told)];
+                    if energy == Energy::Som {
+                        energies.push(("pairs", Some(pairs(net, state)?)));
+                    }
+                    (next, energies)
+                }
+            };
+            let energies = energies.into_iter().filter_map(|(name, var)| Some((name, var?))).collect();
+            Ok(Step { next, energies, edges })
+        })
+    }
+
     /// Stretches of steps, after each of which the pictures whose energy has come to rest are left as they are.
     fn until_settled(&self, net: &mut Net<'_>, fields: &Fields, state: Var) -> Result<Var> {
         let pictures = net.graph.shape(state).n;
@@ -229,6 +263,18 @@ impl Descent {
         }
         Ok(state)
     }
+}
+
+/// One step of a descent in a graph, with what it is judged by.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The beliefs after it, `[N, H, W, L]`.
+    pub next: Var,
+    /// Each energy's name and its value for the beliefs before the step, the first of the numbers, of one picture. Of the
+    /// self-organising map `energy` is that of edges, which it descends, and `pairs` that of eq 7, which knows no mask.
+    pub energies: Vec<(&'static str, Var)>,
+    /// The mask phi of the component graph, `[N, H, W, 4]`, where the energy has one.
+    pub edges: Option<Var>,
 }
 
 /// What an energy is made of beside the beliefs.
@@ -288,6 +334,12 @@ fn component_graph(d: &Descent, net: &mut Net<'_>, picture: Var) -> Result<Var> 
         }
     };
     net.graph.apply(EdgeMask::new(d.threshold, d.softness), &[filtered])
+}
+
+/// The energy of eq 7, over all pictures.
+fn pairs(net: &mut Net<'_>, state: Var) -> Result<Var> {
+    let by_pixel = net.graph.apply(SomEnergy::new(SomEnergyKind::Pairs), &[state])?;
+    net.graph.apply(Reduce::sum(Keep::Nothing), &[by_pixel])
 }
 
 /// Likeness of neighbours, and the compatibility of labels, which begins as that of each with itself alone.

@@ -8,7 +8,7 @@ mod sigrenet;
 mod two_stage_unet;
 mod unet;
 
-pub use descent::{Descent, EdgeFilter, Energy};
+pub use descent::{Descent, EdgeFilter, Energy, Step};
 pub use efficientnet::{Encoder, Stage};
 pub use efficientunetpp::is_unused;
 pub use sigrenet::Unit;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use plotters::prelude::*;
 
 /// Size of a chart, pixels before scaling.
-const SIZE: (u32, u32) = (620, 320);
+pub(super) const SIZE: (u32, u32) = (620, 320);
 
 /// One line.
 pub(super) struct Series {

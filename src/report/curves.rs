@@ -132,6 +132,11 @@ fn values(key: &str, curves: &[Curve]) -> std::ops::Range<f64> {
     if matches!(key, "dice" | "iou") && low >= 0.0 && high <= 1.0 {
         return 0.0..1.0;
     }
+    span(low, high)
+}
+
+/// From `low` to `high` with some air, and never below 0 where there is nothing.
+pub(super) fn span(low: f64, high: f64) -> std::ops::Range<f64> {
     let largest = low.abs().max(high.abs());
     let air = if high - low > largest * FINEST { (high - low) * 0.05 } else { largest.max(1e-3) * 0.5 };
     let floor = if low >= 0.0 { (low - air).max(0.0) } else { low - air };

@@ -3,6 +3,7 @@
 mod chart;
 mod confusion;
 mod curves;
+pub mod descent;
 mod html;
 pub mod palette;
 mod pictures;

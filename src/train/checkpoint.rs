@@ -21,6 +21,8 @@ use crate::{
 const OPTIM: &str = "optimizer/";
 /// Names of an encoder's tensors begin with this.
 const ENCODER: &str = "encoder.";
+/// Names of the tensors of a descent of the logits begin with this.
+const DESCENT: &str = "descent.";
 
 /// How far a run was when a checkpoint was written.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -88,6 +90,19 @@ pub fn load_weights(weights: &Weights, path: &Path) -> Result<()> {
     let (mut map, _) = weights::read(path)?;
     map.retain(|name, _| !name.starts_with(OPTIM));
     set_weights(weights, map, path)
+}
+
+/// As [`load_weights`], of a model without the descent of its logits: what the file holds of that is given back, under the
+/// names that it has in the file.
+///
+/// # Errors
+/// As [`load_weights`].
+pub fn load_undescended(weights: &Weights, path: &Path) -> Result<TensorMap> {
+    let (mut map, _) = weights::read(path)?;
+    map.retain(|name, _| !name.starts_with(OPTIM));
+    let (learnt, rest) = map.into_iter().partition(|(name, _)| name.starts_with(DESCENT));
+    set_weights(weights, rest, path)?;
+    Ok(learnt)
 }
 
 /// Loads the weights and statistics of an encoder alone, those under `encoder.`, from a file in safetensors that may

@@ -1,6 +1,9 @@
 //! How good a model is on pictures whose masks are known, and the report that shows it.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
     Setup,
@@ -197,13 +200,7 @@ pub fn trained(
         files = snapshots(folder)?;
     }
     if files.is_empty() {
-        let known = ["best.safetensors", "last.safetensors"].map(|name| folder.join(name));
-        files.extend(known.into_iter().find(|path| path.exists()));
-    }
-    if files.is_empty() {
-        let message =
-            format!("{} holds no checkpoint; train first, or name one with --weights", folder.display());
-        return Err(Error::Config(message));
+        files.push(kept(folder)?);
     }
     let mut graph = Graph::new();
     let x = graph.input("picture", Shape::new(1, setup.size[0], setup.size[1], setup.model.in_channels));
@@ -214,6 +211,18 @@ pub fn trained(
         Ok(Predictor::new(&setup.model, &weights, setup.size))
     };
     files.iter().map(predictor).collect()
+}
+
+/// The checkpoint of a run folder that is used where none is named: its best, else its last.
+///
+/// # Errors
+/// [`Error::Config`] where there is none.
+pub fn kept(folder: &Path) -> Result<PathBuf> {
+    let mut known = ["best.safetensors", "last.safetensors"].into_iter().map(|name| folder.join(name));
+    known.find(|path| path.exists()).ok_or_else(|| {
+        let folder = folder.display();
+        Error::Config(format!("{folder} holds no checkpoint; train first, or name one with --weights"))
+    })
 }
 
 /// The one number that names the best checkpoint: Dice of the foreground classes, all pictures pooled.

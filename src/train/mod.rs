@@ -9,6 +9,8 @@ mod clock;
 #[cfg(feature = "cli")]
 pub mod config;
 #[cfg(feature = "cli")]
+mod descend;
+#[cfg(feature = "cli")]
 mod evaluate;
 #[cfg(feature = "cli")]
 mod events;
@@ -30,9 +32,11 @@ mod trainer;
 #[cfg(feature = "cli")]
 pub use augment::Augment;
 #[cfg(feature = "cli")]
-pub use checkpoint::{Progress, Saved, load_encoder, load_weights, weight_map};
+pub use checkpoint::{Progress, Saved, load_encoder, load_undescended, load_weights, weight_map};
 #[cfg(feature = "cli")]
-pub use evaluate::{Evaluated, Evaluation, Shown, trained};
+pub use descend::Undescended;
+#[cfg(feature = "cli")]
+pub use evaluate::{Evaluated, Evaluation, Shown, kept, trained};
 #[cfg(feature = "cli")]
 pub use open::written_coding;
 #[cfg(feature = "cli")]
