@@ -3,7 +3,7 @@
 use gyre::{
     Error,
     graph::{Graph, Shape},
-    models::{Encoder, Model, Network},
+    models::{Encoder, Model, Network, Unit},
 };
 
 fn graph(model: &Model) -> Graph {
@@ -40,6 +40,27 @@ fn the_gated_recurrent_network_has_its_sizes() {
     assert_eq!(count(&Model { gate_bn: true, ..model.clone() }), 35_954_954);
     assert_eq!(count(&Model { share: false, ..model.clone() }), 67_360_836);
     assert_eq!(count(&Model { attention: false, ..model }), 35_607_745);
+}
+
+/// The two-stage paper's network, as its public code has it.
+#[test]
+fn the_strided_network_has_its_published_sizes() {
+    assert_eq!(count(&Model::new(Network::TwoStageUNet, 3, 1)), 18_842_241);
+    assert_eq!(count(&Model::new(Network::TwoStageUNet, 1, 1)), 18_841_089);
+}
+
+/// By its parts, and how many times as large convolutional LSTMs are as gated residual blocks: the paper says 7 to 8.
+#[test]
+fn the_separable_network_has_the_size_of_its_parts() {
+    let model = Model::new(Network::SiGREnet, 3, 1);
+    let of = |unit| count(&Model { unit, ..model.clone() });
+    let gated = |still_gate| Unit::Grrb { still_input: true, still_gate };
+    assert_eq!(of(gated(false)), 1_637_884);
+    let own = |unit| (of(unit) - of(Unit::Absent)) as f64;
+    let ratios = [false, true].map(|still| own(Unit::ConvLstm) / own(gated(still)));
+    assert!((23.0..24.0).contains(&ratios[0]) && (34.0..35.0).contains(&ratios[1]), "{ratios:?}");
+    assert!(own(Unit::Eta) > 0.0);
+    assert_eq!(count(&Model { t: 7, ..model }), 1_637_884);
 }
 
 fn encoded(encoder: Encoder, channels: usize) -> Model {

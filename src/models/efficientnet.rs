@@ -134,7 +134,10 @@ impl Encoder {
 
     /// Its features at strides 2, 4, 8, 16 and 32: of the stem, and of the stages before each that halves and the
     /// last. Parameters `conv_stem`, `bn1`, and `blocks.{stage}.{block}`.
-    pub(super) fn build(&self, net: &mut Net<'_>, x: Var) -> Result<Vec<Var>> {
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the stages do not make five features, or as the layers.
+    pub fn build(&self, net: &mut Net<'_>, x: Var) -> Result<Vec<Var>> {
         self.check()?;
         let shape = net.graph.shape(x);
         let geometry = self.padding.geometry(3, 2, [shape.h, shape.w]);

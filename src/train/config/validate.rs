@@ -323,11 +323,13 @@ impl Config {
         ensure(!train.out.as_os_str().is_empty(), || "train.out is empty; name the run's folder".to_owned())
     }
 
-    /// Every level but the first halves the picture, which must come out even; an encoder halves it five times.
+    /// Every level but the first halves the picture, which must come out even; an encoder halves it five times, and where
+    /// convolutions stride the first level does, too.
     fn validate_size(&self) -> Result<()> {
         let (size, levels) = (self.data.size, self.model.widths.len());
         let (multiple, why) = match self.model.name {
             ModelName::EfficientUNetPp => (32, "model.name \"efficientunetpp\" needs".to_owned()),
+            ModelName::TwoStageUNet => (1 << levels, format!("{levels} levels of model.widths need")),
             _ => (1usize << (levels - 1), format!("{levels} levels of model.widths need")),
         };
         for side in [size.height, size.width] {
@@ -396,6 +398,13 @@ mod tests {
             ("model.freeze_encoder = true", "efficientunetpp"),
             ("model.name = \"efficientunetpp\"\nmodel.widths = [8, 4]", "5 levels"),
             ("model.name = \"efficientunetpp\"\nmodel.drop_path = 1.0", "model.drop_path is 1"),
+            ("model.name = \"twostageunet\"\ndata.size = 48", "try 32 or 64"),
+            ("model.unit = \"eta\"", "sigrenet"),
+            ("model.name = \"sigrenet\"\nmodel.share = false", "rrattunet"),
+            (
+                "model.name = \"sigrenet\"\nmodel.unit = \"eta\"\nmodel.s_input = \"features\"",
+                "model.unit = \"grrb\"",
+            ),
             ("model.name = \"efficientunetpp\"\nmodel.squeeze = 0", "model.squeeze is 0"),
             ("model.name = \"efficientunetpp\"\nmodel.attention = true", "rrattunet"),
             ("model.name = \"efficientunetpp\"\ndata.size = 48", "try 32 or 64"),
