@@ -37,6 +37,7 @@ mod reduce;
 mod resize;
 mod resize_grad;
 mod samples;
+mod signed_distance;
 mod slice;
 mod softmax;
 mod structure;

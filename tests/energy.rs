@@ -105,7 +105,7 @@ fn crosses(rule: Rule, (shape, scale, seed): (Shape, f32, u64), cut: usize) -> V
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn the_masked_edge_energy_never_rises(

@@ -16,6 +16,8 @@ pub fn spec_from_attrs(name: &str, attrs: &Value, class_weights: &[f32]) -> Opti
         ("alpha_vector", "[1-alpha, alpha, ..., alpha]"),
         ("score", "(2 S_l w_l S g p + smooth)/(S_l w_l S (g+p) + smooth)"),
         ("focal", "focal_one_vs_all"),
+        ("phi", "outside: edt to object; inside: -(edt to background - 1); no object or no background: 0"),
+        ("classes", "1..C-1"),
     ];
     let silva = text("form") == Some("silva");
     // Its name here, its formula and its reduction.
@@ -44,6 +46,7 @@ pub fn spec_from_attrs(name: &str, attrs: &Value, class_weights: &[f32]) -> Opti
             if text("scope") == Some("batch") { "none" } else { "per image, then mean" },
         ),
         "total_eq26" => ("total", "pgdl + focal", ""),
+        "boundary" => (name, "", "mean over N,(C-1),H,W"),
         "focal_plus_dice" => ("focal_dice", "focal_mean + (1 - dice)", "mean"),
         _ => return None,
     };

@@ -1,7 +1,9 @@
-//! Losses: operators that compute a scalar and, in the same passes, its gradient by the logits.
+//! Losses: operators that compute a scalar and, in the same passes, its gradient by the logits; or, where the truth has to be
+//! looked at first, several operators.
 
 mod attrs;
 mod bce;
+mod boundary;
 mod counts;
 mod cross_entropy;
 mod generalised;
@@ -12,6 +14,7 @@ mod spec;
 
 pub use attrs::spec_from_attrs;
 pub use bce::Bce;
+pub use boundary::Boundary;
 pub use counts::{Link, Scope};
 pub use cross_entropy::CrossEntropy;
 pub use generalised::{ClassWeighting, GeneralisedDice, Penalty, PenaltyForm};

@@ -1,8 +1,8 @@
 //! Losses by name, and weighted sums of them.
 
 use super::{
-    Bce, ClassReduction, ClassWeighting, CrossEntropy, Focus, GeneralisedDice, Link, Overlap, Penalty,
-    PenaltyForm, Scope, Sides, SoftmaxFocal,
+    Bce, Boundary, ClassReduction, ClassWeighting, CrossEntropy, Focus, GeneralisedDice, Link, Overlap,
+    Penalty, PenaltyForm, Scope, Sides, SoftmaxFocal,
 };
 use crate::{
     Error, Result,
@@ -23,6 +23,8 @@ pub enum Loss {
     Overlap(Overlap),
     /// Generalised Dice, penalised or not.
     GeneralisedDice(GeneralisedDice),
+    /// By how far from its border a class is seen.
+    Boundary(Boundary),
 }
 
 /// A weighted sum of losses, ready to be put into a graph.
@@ -169,7 +171,7 @@ impl LossOptions {
 
 impl LossSpec {
     /// The names that [`Self::named`] knows.
-    pub const NAMES: [&'static str; 14] = [
+    pub const NAMES: [&'static str; 15] = [
         "bce",
         "weighted_bce",
         "cross_entropy",
@@ -184,6 +186,7 @@ impl LossSpec {
         "gdl",
         "pgdl",
         "total",
+        "boundary",
     ];
 
     /// Binary cross-entropy.
@@ -220,6 +223,7 @@ impl LossSpec {
             "gdl" => o.generalised(None),
             "pgdl" => o.generalised(Some(o.penalty)),
             "total" => o.generalised(Some(o.penalty)).plus(o.focal(true)),
+            "boundary" => Loss::Boundary(Boundary { link: o.link }).into(),
             _ => {
                 let names = Self::NAMES.join(", ");
                 return Err(Error::Config(format!("there is no loss {name:?}; there are {names}")));
@@ -269,6 +273,7 @@ impl Loss {
             Self::SoftmaxFocal(op) => graph.apply_all(*op, &inputs)?,
             Self::Overlap(op) => graph.apply_all(*op, &inputs)?,
             Self::GeneralisedDice(op) => graph.apply_all(*op, &inputs)?,
+            Self::Boundary(loss) => return loss.build(graph, logits, target),
             Self::CrossEntropy(weights) if weights.is_empty() => {
                 graph.apply_all(CrossEntropy { weighted: false }, &inputs)?
             }

@@ -4,8 +4,8 @@
 use super::{
     Act, Activation, BatchNorm, BatchNormApply, BatchNormGrad, Binary, BinaryKind, Blur, Broadcast, Concat,
     ConfusionCounts, Conv2d, Conv2dWeightGrad, ConvTranspose2d, Dropout, FixedNorm, Geometry, Join, Keep,
-    Linear, MatMul, Median, Noise, Polygon, Pool, PoolGrad, Reduce, Resize, ResizeGrad, Slice, Softmax,
-    WORDS, Warp, check::Sample, energy,
+    Linear, MatMul, Median, Noise, Polygon, Pool, PoolGrad, Reduce, Resize, ResizeGrad, SignedDistance,
+    Slice, Softmax, WORDS, Warp, check::Sample, energy,
 };
 use crate::graph::{Array, Operator, Shape};
 
@@ -36,6 +36,7 @@ pub fn samples() -> Vec<Sample> {
         reduce(),
         resize(),
         resize_grad(),
+        signed_distance(),
         slice(),
         softmax(),
         warp(),
@@ -199,6 +200,15 @@ fn confusion() -> Vec<Sample> {
 fn median() -> Vec<Sample> {
     let of = |x: Shape| Sample::new(x.to_string(), Median { each: false }, &[x]).forward_only();
     vec![of(ODD), of(TINY), some(Median { each: true }, vec![0.0, 1.0, 0.0])]
+}
+
+fn signed_distance() -> Vec<Sample> {
+    let of = |shape: Shape, skip_background: bool| {
+        let op = SignedDistance { skip_background };
+        let sample = Sample::new(format!("{shape} {skip_background}"), op, &[shape]);
+        sample.with(0, |v| f64::from(v > 1.0)).forward_only()
+    };
+    vec![of(ODD, true), of(TINY, false), of(Shape::new(2, 20, 9, 1), false)]
 }
 
 fn noise() -> Vec<Sample> {

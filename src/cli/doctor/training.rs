@@ -10,6 +10,7 @@ use crate::{
     gpu::Context,
     graph::{Graph, Init, Layout, Plan, Session, Shape, Weights},
     loss,
+    ops::SignedDistance,
     optim::{self, OptimSpec, Optimizer, Plateau, PlateauSpec, Schedule},
 };
 
@@ -24,9 +25,30 @@ pub fn loss(
     case: &Case,
     judge: &mut Judge<'_>,
 ) -> Option<Result<()>> {
+    if case.name == "signed_distance" {
+        return Some(signed_distance(context, file, case, judge));
+    }
     let weights = file.tensor(case, "in.class_weight").map(|t| t.data.clone()).unwrap_or_default();
     let spec = loss::spec_from_attrs(&case.name, &attrs(case), &weights)?;
     Some(run_loss(context, file, case, judge, &spec))
+}
+
+fn signed_distance(
+    context: &Arc<Context>,
+    file: &CaseFile,
+    case: &Case,
+    judge: &mut Judge<'_>,
+) -> Result<()> {
+    let mut graph = Graph::new();
+    let (shape, mask) = file.stored(case, "in.mask")?;
+    let x = graph.input("mask", shape);
+    let y = graph.apply(SignedDistance::default(), &[x])?;
+    graph.output(y);
+    let session = Session::new(Plan::new(&graph, context)?, &Arc::new(Weights::new(context, &graph, 0)?))?;
+    session.poison()?;
+    session.write(x, &mask)?;
+    session.run();
+    judge.compare_stored("out.phi", shape, &session.read(y)?)
 }
 
 fn run_loss(

@@ -324,6 +324,8 @@ choice! {
         Pgdl = "pgdl",
         /// pgdl + focal.
         Total = "total",
+        /// How far from the border of its truth a class is seen, on average; beside another loss.
+        Boundary = "boundary",
     }
 }
 choice! {
