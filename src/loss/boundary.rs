@@ -3,8 +3,8 @@
 use super::Link;
 use crate::{
     Error, Result,
-    graph::{Graph, Var},
-    ops::{Act, Activation, Keep, Reduce, SignedDistance, Softmax},
+    graph::{Graph, Shape, Var},
+    ops::{Act, Activation, Broadcast, Keep, Reduce, SignedDistance, Softmax},
 };
 
 /// Mean over pixels and classes of `p phi`, with p the probability of a class and phi the signed distance to the border of its
@@ -39,6 +39,7 @@ impl Boundary {
         let phi = graph.apply(SignedDistance { skip_background: softmax }, &[target])?;
         let classes = shape.c - usize::from(softmax);
         let scale = 1.0 / (shape.pixels() * classes) as f32;
-        graph.apply(Reduce::sum_of_product(Keep::Nothing).times(scale), &[p, phi])
+        let sum = graph.apply(Reduce::sum_of_product(Keep::Nothing), &[p, phi])?;
+        graph.apply(Broadcast { to: Shape::SCALAR, scale }, &[sum])
     }
 }

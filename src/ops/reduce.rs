@@ -87,12 +87,6 @@ impl Reduce {
         Self { keep, scale: 1.0, product: true, into: false }
     }
 
-    /// The same, times `scale`.
-    #[must_use]
-    pub const fn times(self, scale: f32) -> Self {
-        Self { scale: self.scale * scale, ..self }
-    }
-
     /// Mean over the axes that are not kept; input x.
     pub fn mean(keep: Keep, x: Shape) -> Self {
         Self::scaled(keep, keep.shape(x).count() as f32 / x.count() as f32)
