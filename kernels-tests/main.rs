@@ -41,6 +41,7 @@ mod signed_distance;
 mod slice;
 mod softmax;
 mod structure;
+mod turn;
 mod warp;
 
 /// One device for all tests: own limits and trusted shaders.

@@ -7,16 +7,9 @@ use clap::{Args, Subcommand};
 use super::{ConfigFile, say};
 use crate::{
     Error, Result,
-    data::{Dataset, Picture, Survey},
+    data::{Survey, contact_sheet},
     train::Setup,
 };
-
-/// Side of a thumbnail, pixels.
-const THUMBNAIL: usize = 96;
-/// Thumbnails in a row.
-const COLUMNS: usize = 8;
-/// Pixels between them.
-const GAP: usize = 4;
 
 #[derive(Debug, Subcommand)]
 pub enum DataCommand {
@@ -134,23 +127,9 @@ fn summary(args: &SummaryArgs) -> Result<u8> {
     let data = Setup::new(&config)?.open_data(&config)?;
     tell(&Survey::of(&*data.dataset, &data.split));
     if let Some(path) = &args.sheet {
-        thumbnails(&*data.dataset, (args.shown as usize).min(data.dataset.len()))?.write_png(path)?;
+        let shown: Vec<usize> = (0..data.dataset.len()).take(args.shown as usize).collect();
+        contact_sheet(&*data.dataset, &shown)?.write_png(path)?;
         say!("sheet    {}", path.display());
     }
     Ok(0)
-}
-
-/// The first `shown` pictures, shrunk to fit a square, with the outlines of their masks.
-fn thumbnails(dataset: &dyn Dataset, shown: usize) -> Result<Picture> {
-    let pitch = THUMBNAIL + GAP;
-    let mut sheet = Picture::white(COLUMNS.min(shown) * pitch, shown.div_ceil(COLUMNS) * pitch);
-    for i in 0..shown {
-        let sample = dataset.load(i)?;
-        let longest = sample.picture.width.max(sample.picture.height);
-        let side = |v: usize| (v * THUMBNAIL / longest).max(1);
-        let (w, h) = (side(sample.picture.width), side(sample.picture.height));
-        let small = sample.mask.resize(w, h)?.outlined(&sample.picture.resize(w, h)?);
-        sheet.paste(&small, i % COLUMNS * pitch, i / COLUMNS * pitch);
-    }
-    Ok(sheet)
 }

@@ -3,6 +3,7 @@
 mod augment;
 mod bench;
 mod claims;
+mod curriculum;
 mod data;
 mod descend;
 mod doctor;
@@ -62,6 +63,8 @@ enum Command {
     Data(data::DataCommand),
     /// Shows what augmentation makes of training pictures.
     Augment(augment::AugmentArgs),
+    /// Ranks training pictures from the easiest to the hardest.
+    Curriculum(curriculum::CurriculumArgs),
     /// Trains a model.
     Train(run::TrainArgs),
     /// Scores a trained model on a part of its data.
@@ -146,6 +149,7 @@ pub fn main(cli: Cli) -> Result<u8> {
         Command::Config(args) => run::config(&args),
         Command::Data(command) => data::data(&command),
         Command::Augment(args) => augment::augment(&context()?, &args),
+        Command::Curriculum(args) => curriculum::curriculum(&context()?, &args),
         Command::Train(args) => run::train(&context()?, &kernels, &args),
         Command::Eval(args) => run::eval(&context()?, &args),
         Command::Predict(args) => predict::predict(&context()?, &args),

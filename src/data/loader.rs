@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::{Batch, Turn, cut};
 use super::cache::Cache;
+use super::course::Course;
 use super::fit::{Crop, Fit};
 use super::noise::PixelNoise;
 use super::normalise::Normalise;
@@ -47,6 +48,8 @@ pub struct LoaderOptions {
     pub seed: u64,
     /// Whether each epoch has an order of its own; otherwise windows come as listed.
     pub shuffle: bool,
+    /// What is drawn from in which epoch; else all windows once.
+    pub course: Option<Course>,
     /// Whether windows are flipped at random, and square ones turned by quarters.
     pub flips: bool,
     /// What becomes of an incomplete last batch.
@@ -68,6 +71,7 @@ impl LoaderOptions {
             noise: None,
             seed: 0,
             shuffle: false,
+            course: None,
             flips: false,
             partial: Partial::Pad,
             cache_bytes: 512 << 20,
@@ -114,6 +118,12 @@ impl Loader {
                 "the window {crop:?} is not in the data set; list windows with the fit"
             )));
         }
+        let unfit = |course: &Course| {
+            course.windows.len() != crops.len() || course.windows.iter().any(|w| *w >= crops.len())
+        };
+        if options.course.as_ref().is_some_and(unfit) {
+            return Err(Error::Config(format!("a course must rank all of the {} windows", crops.len())));
+        }
         let threads = match options.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from).min(8),
             n => n,
@@ -138,10 +148,16 @@ impl Loader {
     /// The batches of epoch `epoch`. Nothing is read before the first is asked for.
     pub fn epoch(&self, epoch: u64) -> Epoch {
         let Shared { crops, options, .. } = &*self.shared;
-        let mut order: Vec<usize> = (0..crops.len()).collect();
-        if options.shuffle {
-            shuffle(&mut order, &mut keyed(Purpose::Order, options.seed, epoch, 0));
-        }
+        let order = match &options.course {
+            Some(course) => course.order(options.seed, epoch),
+            None => {
+                let mut order: Vec<usize> = (0..crops.len()).collect();
+                if options.shuffle {
+                    shuffle(&mut order, &mut keyed(Purpose::Order, options.seed, epoch, 0));
+                }
+                order
+            }
+        };
         Epoch {
             shared: Arc::clone(&self.shared),
             epoch,

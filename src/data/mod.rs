@@ -9,6 +9,7 @@ mod batch;
 mod cache;
 mod claim;
 mod coding;
+mod course;
 mod csv_table;
 mod decode;
 mod export;
@@ -23,19 +24,23 @@ mod objects;
 mod picture;
 mod polygons;
 pub(crate) mod random;
+mod ranking;
 mod sample;
 mod series;
 mod shapes;
+mod sheet;
 mod split;
 mod stack;
 mod survey;
 #[cfg(test)]
 mod testing;
+mod unlabelled;
 
 pub use angiography::{AngiographyDataset, AngiographyOptions};
 pub use batch::Batch;
 pub use claim::MAX_PIXELS;
 pub use coding::{MaskCoding, decide_coding};
+pub use course::{Course, Pacing};
 pub use decode::dimensions;
 pub use export::Export;
 pub(crate) use fit::starts;
@@ -49,10 +54,13 @@ pub use objects::{ObjectsDataset, list_nested_pictures};
 pub use picture::Picture;
 pub(crate) use picture::write_gray16;
 pub use polygons::{Figure, Outline, PolygonsDataset, PolygonsOptions};
+pub use ranking::Ranking;
 pub use sample::{Dataset, Sample};
 pub use shapes::{ShapesDataset, ShapesOptions};
+pub use sheet::contact_sheet;
 pub use split::Split;
 pub use survey::{ClassShare, Survey, Twins};
+pub use unlabelled::WithUnlabelled;
 
 /// How many offenders an error message names before it only counts them.
 const NAMED: usize = 5;

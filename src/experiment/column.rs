@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::metrics::{Summary, Values};
+use crate::{
+    metrics::{Summary, Values},
+    train::Footprint,
+};
 
 /// A score that tables show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -35,6 +38,20 @@ pub enum Score {
     Kappa,
     /// Mean of the pictures' 95th percentiles of surface distance, pixels.
     Hd95,
+    /// Mean of the pictures' Hausdorff distances, pixels.
+    Hausdorff,
+    /// Trained numbers, millions.
+    Parameters,
+    /// Operations of predicting a picture, 10^9.
+    Gflop,
+    /// Memory of predicting a picture, MiB.
+    Memory,
+    /// Memory of a training step, MiB.
+    TrainingMemory,
+    /// Milliseconds of predicting a picture.
+    Milliseconds,
+    /// Epochs until validation was near its best.
+    Epochs,
 }
 
 impl Score {
@@ -54,10 +71,18 @@ impl Score {
             Self::AucBinary => "AUC of masks",
             Self::Kappa => "kappa",
             Self::Hd95 => "HD95",
+            Self::Hausdorff => "Hausdorff",
+            Self::Parameters => "parameters, M",
+            Self::Gflop => "GFLOP a picture",
+            Self::Memory => "memory, MiB",
+            Self::TrainingMemory => "memory in training, MiB",
+            Self::Milliseconds => "ms a picture",
+            Self::Epochs => "epochs to converge",
         }
     }
 
-    fn of(self, summary: &Summary) -> Option<f64> {
+    fn of(self, summary: &Summary, took: Option<&Footprint>) -> Option<f64> {
+        const MIB: f64 = 1048576.0;
         let pooled = &summary.pooled;
         match self {
             Self::Dice => pooled.macro_foreground.dice,
@@ -73,6 +98,13 @@ impl Score {
             Self::AucBinary => pooled.balanced_accuracy,
             Self::Kappa => pooled.kappa,
             Self::Hd95 => summary.surface.as_ref().and_then(|s| s.hd95),
+            Self::Hausdorff => summary.surface.as_ref().and_then(|s| s.hausdorff),
+            Self::Parameters => took.map(|t| t.parameters as f64 * 1e-6),
+            Self::Gflop => took.map(|t| t.flops as f64 * 1e-9),
+            Self::Memory => took.map(|t| t.bytes as f64 / MIB),
+            Self::TrainingMemory => took.map(|t| t.training_bytes as f64 / MIB),
+            Self::Milliseconds => took.map(|t| t.milliseconds),
+            Self::Epochs => took.and_then(|t| t.epochs).map(|epochs| epochs as f64),
         }
     }
 
@@ -91,17 +123,27 @@ impl Score {
 
     /// Whether it lies in 0..=1.
     pub fn is_share(self) -> bool {
-        !matches!(self, Self::Hd95 | Self::Kappa)
+        self.is_better_high() && self != Self::Kappa
     }
 
     /// Whether more is better.
     pub fn is_better_high(self) -> bool {
-        self != Self::Hd95
+        !matches!(
+            self,
+            Self::Hd95
+                | Self::Hausdorff
+                | Self::Parameters
+                | Self::Gflop
+                | Self::Memory
+                | Self::TrainingMemory
+                | Self::Milliseconds
+                | Self::Epochs
+        )
     }
 
     /// Whether it takes more than counted pixels.
     pub fn is_thorough(self) -> bool {
-        matches!(self, Self::Auc | Self::Hd95)
+        matches!(self, Self::Auc | Self::Hd95 | Self::Hausdorff)
     }
 }
 
@@ -151,10 +193,10 @@ impl Column {
         }
     }
 
-    /// The score; `None` where it is undefined.
-    pub fn of(self, summary: &Summary) -> Option<f64> {
+    /// The score; `None` where it is undefined. `took` is what the model takes, where that is known.
+    pub fn of(self, summary: &Summary, took: Option<&Footprint>) -> Option<f64> {
         match self.class {
-            None => self.score.of(summary),
+            None => self.score.of(summary, took),
             Some(class) => self.score.of_class()?(&summary.pooled.classes.get(class)?.values),
         }
     }
@@ -183,7 +225,7 @@ mod tests {
         // Truth 0 0 1 1 2 2, predicted 0 1 1 1 2 0: agreeing 1 + 2 + 1, disagreeing twice, each a miss and an alarm.
         let one = Confusion::of(3, &[0, 1, 1, 1, 2, 0], &[0, 0, 1, 1, 2, 2]).unwrap();
         let summary = summarise(3, &[one], Empty::Skip).unwrap();
-        let of = |text: &str| Column::try_from(text.to_owned()).unwrap().of(&summary);
+        let of = |text: &str| Column::try_from(text.to_owned()).unwrap().of(&summary, None);
         assert_eq!(of("iou_micro"), Some(4.0 / 8.0));
         assert_eq!(of("iou_micro_foreground"), Some(3.0 / 5.0));
         assert_eq!(of("precision.1"), Some(2.0 / 3.0));

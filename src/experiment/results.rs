@@ -8,6 +8,7 @@ use super::{Column, Spec, Sweep};
 use crate::{
     Result,
     metrics::{Correction, Summary, TTest, mean},
+    train::Footprint,
 };
 
 /// How a cell was evaluated.
@@ -36,6 +37,15 @@ pub struct Seen {
     pub steps: u64,
     /// What it came to.
     pub scores: Summary,
+    /// What the model takes, where it was measured.
+    pub footprint: Option<Footprint>,
+}
+
+impl Seen {
+    /// A score; `None` where it is undefined.
+    pub fn score(&self, column: Column) -> Option<f64> {
+        column.of(&self.scores, self.footprint.as_ref())
+    }
 }
 
 /// What scores vary over, but for the seed.
@@ -260,7 +270,16 @@ impl Results {
                     let (folder, steps) = (cell.config.train.out.file_name(), outcome.steps);
                     let folder = folder.unwrap_or_default().to_string_lossy().into_owned();
                     let (labels, seed) = (cell.labels.clone(), cell.seed);
-                    seen.extend(scores.map(|scores| Seen { labels, seed, which, folder, steps, scores }));
+                    let footprint = outcome.footprint;
+                    seen.extend(scores.map(|scores| Seen {
+                        labels,
+                        seed,
+                        which,
+                        folder,
+                        steps,
+                        scores,
+                        footprint,
+                    }));
                     done += usize::from(at == 0);
                 }
             }
@@ -342,7 +361,7 @@ impl Results {
     pub fn numbers(&self, query: &Query, samples: Samples, apart: Option<usize>) -> Numbers {
         let mut all: BTreeMap<(u64, Vec<String>), Vec<f64>> = BTreeMap::new();
         for seen in self.seen.iter().filter(|seen| query.takes(seen, &self.spec)) {
-            let Some(value) = query.column.of(&seen.scores) else { continue };
+            let Some(value) = seen.score(query.column) else { continue };
             let others = seen.labels.iter().enumerate().filter(|(axis, _)| Some(*axis) != apart);
             let mut key: Vec<String> = match samples {
                 Samples::Seeds => vec![],

@@ -63,7 +63,7 @@ impl Table {
         let line = |(row, which): &(Vec<String>, Which)| {
             let of_row = |seen: &&Seen| seen.which == *which && seen.labels == *row;
             let seen: Vec<&Seen> = results.seen.iter().filter(of_row).collect();
-            let spread = |c: &Column| Spread::of(seen.iter().filter_map(|s| c.of(&s.scores)).collect());
+            let spread = |c: &Column| Spread::of(seen.iter().filter_map(|s| s.score(*c)).collect());
             Line {
                 scores: spec.columns.iter().map(spread).collect(),
                 labels: labels(row, *which),
@@ -73,7 +73,7 @@ impl Table {
         };
         let run = |seen: &Seen| {
             let fixed = [seen.seed.to_string(), seen.folder.clone(), seen.steps.to_string()];
-            let scores = spec.columns.iter().map(|c| csv_number(c.of(&seen.scores)));
+            let scores = spec.columns.iter().map(|c| csv_number(seen.score(*c)));
             labels(&seen.labels, seen.which).into_iter().chain(fixed).chain(scores).collect()
         };
         let axes = spec.axes.iter().map(|axis| axis.name.clone());

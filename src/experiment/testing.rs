@@ -61,7 +61,15 @@ pub fn results(spec: Spec, right: impl Fn(&str, f64, Option<f64>, u64) -> f64) -
                 };
                 let share = right(&labels[0], combination[1].value().unwrap(), iterations, seed);
                 let (labels, folder) = (labels.clone(), "f".to_owned());
-                seen.push(Seen { labels, seed, which, folder, steps: 1, scores: summary(share) });
+                seen.push(Seen {
+                    labels,
+                    seed,
+                    which,
+                    folder,
+                    steps: 1,
+                    scores: summary(share),
+                    footprint: None,
+                });
             }
         }
     }

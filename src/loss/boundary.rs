@@ -4,7 +4,7 @@ use super::Link;
 use crate::{
     Error, Result,
     graph::{Graph, Shape, Var},
-    ops::{Act, Activation, Broadcast, Keep, Reduce, SignedDistance, Softmax},
+    ops::{Broadcast, Keep, Reduce, SignedDistance},
 };
 
 /// Mean over pixels and classes of `p phi`, with p the probability of a class and phi the signed distance to the border of its
@@ -32,10 +32,7 @@ impl Boundary {
             );
             return Err(Error::shape("boundary", message));
         }
-        let p = match self.link {
-            Link::Softmax => graph.apply(Softmax::new(), &[logits])?,
-            Link::Sigmoid => graph.apply(Activation::new(Act::Sigmoid), &[logits])?,
-        };
+        let p = self.link.apply(graph, logits)?;
         let phi = graph.apply(SignedDistance { skip_background: softmax }, &[target])?;
         let classes = shape.c - usize::from(softmax);
         let scale = 1.0 / (shape.pixels() * classes) as f32;

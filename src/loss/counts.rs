@@ -2,9 +2,10 @@
 
 use super::shares;
 use crate::{
+    Result,
     gpu::Variant,
-    graph::{Access, Array, Lowering, Shape, Var},
-    ops::Act,
+    graph::{Access, Array, Graph, Lowering, Shape, Var},
+    ops::{Act, Activation, Softmax},
 };
 
 /// What an overlap is summed over before it is divided.
@@ -25,6 +26,16 @@ pub enum Link {
     Sigmoid,
     /// The channels of a pixel share one.
     Softmax,
+}
+
+impl Link {
+    /// Adds the probabilities of `logits`.
+    pub(super) fn apply(self, graph: &mut Graph, logits: Var) -> Result<Var> {
+        match self {
+            Self::Softmax => graph.apply(Softmax::new(), &[logits]),
+            Self::Sigmoid => graph.apply(Activation::new(Act::Sigmoid), &[logits]),
+        }
+    }
 }
 
 impl Scope {

@@ -1,8 +1,8 @@
 //! Losses by name, and weighted sums of them.
 
 use super::{
-    Bce, Boundary, ClassReduction, ClassWeighting, CrossEntropy, Focus, GeneralisedDice, Link, Overlap,
-    Penalty, PenaltyForm, Scope, Sides, SoftmaxFocal,
+    Bce, Boundary, ClassReduction, ClassWeighting, Consistency, CrossEntropy, Edge, Focus, GeneralisedDice,
+    Link, Overlap, Penalty, PenaltyForm, Scope, Sides, SoftmaxFocal,
 };
 use crate::{
     Error, Result,
@@ -25,6 +25,10 @@ pub enum Loss {
     GeneralisedDice(GeneralisedDice),
     /// By how far from its border a class is seen.
     Boundary(Boundary),
+    /// By the edges of probabilities and truth.
+    Edge(Edge),
+    /// How alike two views of a picture are taken.
+    Consistency(Consistency),
 }
 
 /// A weighted sum of losses, ready to be put into a graph.
@@ -171,7 +175,7 @@ impl LossOptions {
 
 impl LossSpec {
     /// The names that [`Self::named`] knows.
-    pub const NAMES: [&'static str; 15] = [
+    pub const NAMES: [&'static str; 17] = [
         "bce",
         "weighted_bce",
         "cross_entropy",
@@ -187,6 +191,8 @@ impl LossSpec {
         "pgdl",
         "total",
         "boundary",
+        "edge",
+        "consistency",
     ];
 
     /// Binary cross-entropy.
@@ -224,6 +230,8 @@ impl LossSpec {
             "pgdl" => o.generalised(Some(o.penalty)),
             "total" => o.generalised(Some(o.penalty)).plus(o.focal(true)),
             "boundary" => Loss::Boundary(Boundary { link: o.link }).into(),
+            "edge" => Loss::Edge(Edge { link: o.link }).into(),
+            "consistency" => Loss::Consistency(Consistency { link: o.link }).into(),
             _ => {
                 let names = Self::NAMES.join(", ");
                 return Err(Error::Config(format!("there is no loss {name:?}; there are {names}")));
@@ -243,15 +251,35 @@ impl LossSpec {
         Self { terms: self.terms.into_iter().map(|(w, loss)| (w * weight, loss)).collect() }
     }
 
+    /// Whether a term compares two views of each picture.
+    pub fn compares_views(&self) -> bool {
+        self.terms.iter().any(|(_, loss)| matches!(loss, Loss::Consistency(_)))
+    }
+
     /// Adds the loss of `logits` `[N,H,W,C]` against `target` of that shape (0 to 1; one-hot over the
     /// channels for softmax). Returns the scalar loss.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the shapes differ, no class is left, or there is not a weight for each class.
+    /// [`Error::Shape`] if the shapes differ, no class is left, there is not a weight for each class, or two views would be
+    /// compared.
     pub fn build(&self, graph: &mut Graph, logits: Var, target: Var) -> Result<Var> {
+        self.build_views(graph, logits, None, target)
+    }
+
+    /// As [`Self::build`], with the logits of another view of the pictures, turned back.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn build_views(
+        &self,
+        graph: &mut Graph,
+        logits: Var,
+        other: Option<Var>,
+        target: Var,
+    ) -> Result<Var> {
         let mut sum = None;
         for (weight, loss) in &self.terms {
-            let mut term = loss.build(graph, logits, target)?;
+            let mut term = loss.build(graph, logits, other, target)?;
             if *weight != 1.0 {
                 let weight = graph.constant("weight of a loss", Shape::SCALAR, vec![*weight])?;
                 term = graph.apply(Binary::new(BinaryKind::Mul), &[term, weight])?;
@@ -266,7 +294,7 @@ impl LossSpec {
 }
 
 impl Loss {
-    fn build(&self, graph: &mut Graph, logits: Var, target: Var) -> Result<Var> {
+    fn build(&self, graph: &mut Graph, logits: Var, other: Option<Var>, target: Var) -> Result<Var> {
         let inputs = [logits, target];
         let made = match self {
             Self::Bce(op) => graph.apply_all(*op, &inputs)?,
@@ -274,6 +302,12 @@ impl Loss {
             Self::Overlap(op) => graph.apply_all(*op, &inputs)?,
             Self::GeneralisedDice(op) => graph.apply_all(*op, &inputs)?,
             Self::Boundary(loss) => return loss.build(graph, logits, target),
+            Self::Edge(loss) => return loss.build(graph, logits, target),
+            Self::Consistency(loss) => {
+                let other = other
+                    .ok_or_else(|| Error::shape("consistency", "wants a second view of the pictures"))?;
+                return loss.build(graph, logits, other);
+            }
             Self::CrossEntropy(weights) if weights.is_empty() => {
                 graph.apply_all(CrossEntropy { weighted: false }, &inputs)?
             }

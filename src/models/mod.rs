@@ -3,6 +3,7 @@
 mod descent;
 mod efficientnet;
 mod efficientunetpp;
+mod res_unet;
 mod rr_att_unet;
 mod sigrenet;
 mod two_stage_unet;
@@ -40,11 +41,13 @@ pub enum Network {
     SiGREnet,
     /// The U-Net of the two-stage paper: strided convolutions, no batch norm.
     TwoStageUNet,
+    /// U-Net of pre-activated residual units (Zhang et al. 2018).
+    ResUNet,
 }
 
 impl Network {
     /// All networks.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::UNet,
         Self::R2UNet,
         Self::AttUNet,
@@ -53,6 +56,7 @@ impl Network {
         Self::EfficientUNetPp,
         Self::SiGREnet,
         Self::TwoStageUNet,
+        Self::ResUNet,
     ];
 
     /// Those that have as many levels as they are given widths.
@@ -69,6 +73,7 @@ impl Network {
             Self::EfficientUNetPp => "efficientunetpp",
             Self::SiGREnet => "sigrenet",
             Self::TwoStageUNet => "twostageunet",
+            Self::ResUNet => "resunet",
         }
     }
 }
@@ -129,6 +134,7 @@ impl Model {
             widths: match network {
                 Network::EfficientUNetPp => vec![256, 128, 64, 32, 16],
                 Network::SiGREnet => vec![32, 64, 128, 256, 512],
+                Network::ResUNet => vec![64, 128, 256, 512],
                 _ => vec![64, 128, 256, 512, 1024],
             },
             t: if network == Network::SiGREnet { 3 } else { 2 },
@@ -145,7 +151,7 @@ impl Model {
             bn_eps: 1e-5,
             bn_momentum: 0.1,
             scheme: match network {
-                Network::RrAttUNet | Network::SiGREnet => Scheme::He,
+                Network::RrAttUNet | Network::SiGREnet | Network::ResUNet => Scheme::He,
                 Network::EfficientUNetPp => Scheme::Public,
                 _ => Scheme::PyTorch,
             },
@@ -223,6 +229,7 @@ impl Model {
             Network::EfficientUNetPp => efficientunetpp::build(self, &mut net, x)?,
             Network::SiGREnet => sigrenet::build(self, &mut net, x)?,
             Network::TwoStageUNet => two_stage_unet::build(self, &mut net, x)?,
+            Network::ResUNet => res_unet::build(self, &mut net, x)?,
             _ => unet::build(self, &mut net, x)?,
         };
         self.descended(&mut net, x, 0, logits)

@@ -31,6 +31,7 @@ pub mod samples;
 mod signed_distance;
 mod slice;
 mod softmax;
+mod turn;
 mod warp;
 
 pub use activation::{Act, Activation};
@@ -60,6 +61,7 @@ pub use resize_grad::ResizeGrad;
 pub use signed_distance::SignedDistance;
 pub use slice::Slice;
 pub use softmax::Softmax;
+pub use turn::Turn;
 pub use warp::Warp;
 
 use reduce::bias_gradient;

@@ -5,7 +5,7 @@ use super::{
     Act, Activation, BatchNorm, BatchNormApply, BatchNormGrad, Binary, BinaryKind, Blur, Broadcast, Concat,
     ConfusionCounts, Conv2d, Conv2dWeightGrad, ConvTranspose2d, Dropout, FixedNorm, Geometry, Join, Keep,
     Linear, MatMul, Median, Noise, Polygon, Pool, PoolGrad, Reduce, Resize, ResizeGrad, SignedDistance,
-    Slice, Softmax, WORDS, Warp, check::Sample, energy,
+    Slice, Softmax, Turn, WORDS, Warp, check::Sample, energy,
 };
 use crate::graph::{Array, Operator, Shape};
 
@@ -39,6 +39,7 @@ pub fn samples() -> Vec<Sample> {
         signed_distance(),
         slice(),
         softmax(),
+        turn(),
         warp(),
     ]
     .concat()
@@ -453,4 +454,9 @@ fn softmax() -> Vec<Sample> {
         of(Softmax::new(), ODD.with_c(1)),
         of(Softmax::log(), ODD).with(0, |v| 5e3 * v).forward_only(),
     ]
+}
+
+fn turn() -> Vec<Sample> {
+    let of = |op: Turn| Sample::new(format!("{op:?}"), op, &[ODD]);
+    vec![of(Turn::by(1)), of(Turn { quarters: 3, mirrored: true })]
 }

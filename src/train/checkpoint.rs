@@ -138,6 +138,27 @@ pub fn load_encoder(weights: &Weights, path: &Path) -> Result<()> {
     found.into_iter().try_for_each(|(name, data)| weights.set(name, &data))
 }
 
+/// Loads what the network learnt for another task: all but its last layer and what it lacked there, a descent.
+///
+/// # Errors
+/// [`Error::Weights`] if the file cannot be read, lacks a tensor or has it in another shape, naming it.
+pub(super) fn load_trunk(weights: &Weights, path: &Path) -> Result<()> {
+    let (map, _) = weights::read(path)?;
+    let fail = |message: String| Error::Weights { path: path.into(), message };
+    let own: Vec<_> = weights.params.iter().filter(|p| !p.name.starts_with(DESCENT)).collect();
+    let layer = |name: &str| name.rsplit_once('.').map_or(String::new(), |(layer, _)| format!("{layer}."));
+    let last = own.last().map(|p| layer(&p.name)).unwrap_or_default();
+    let mut found = Vec::with_capacity(own.len());
+    for param in own.iter().filter(|p| !p.name.starts_with(&last)) {
+        let (name, want) = (&param.name, param.layout.torch_shape());
+        let tensor = map.get(name).filter(|tensor| tensor.shape == want);
+        let tensor =
+            tensor.ok_or_else(|| fail(format!("lacks {name} {want:?}: it is of another network")))?;
+        found.push((name, &tensor.data));
+    }
+    found.into_iter().try_for_each(|(name, data)| weights.set(name, data))
+}
+
 /// The sum over three input channels of a convolution's weight with `taps` taps.
 fn summed(data: &[f32], taps: usize) -> Vec<f32> {
     let of_output =

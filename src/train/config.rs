@@ -4,6 +4,7 @@
 //! A key is declared once, with its type, default and documentation, in `sections`; reading, writing,
 //! [`Config::explain`] and the defaults all come from that declaration.
 
+mod curriculum;
 mod descent;
 mod load;
 mod losses;
@@ -14,14 +15,15 @@ mod values;
 
 use serde::Serialize;
 
+pub use curriculum::CurriculumConfig;
 pub use descent::DescentConfig;
 pub use losses::Losses;
 pub use sections::{AugmentConfig, DataConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig};
 pub use values::{
     ClassReduction, ClassWeighting, Compatibility, DataKind, EdgeFilterName, EmptyMasks, EncoderName,
     EnergyName, Fit, GateAct, GradientThrough, Init, LossName, LossScope, MaskCoding, ModelName, NoiseSpace,
-    Normalise, OptimName, Padding, Partial, PenaltyForm, Precision, RetrievalName, RuleName, Schedule,
-    SeenName, Size, UnitName,
+    Normalise, OptimName, OrderName, PacingName, Padding, Partial, PenaltyForm, Precision, RetrievalName,
+    RuleName, Schedule, SeenName, Size, UnitName,
 };
 
 use crate::{Error, Result};
@@ -37,6 +39,8 @@ pub struct Config {
     pub data: DataConfig,
     /// How training pictures are changed.
     pub augment: AugmentConfig,
+    /// In which order is learnt.
+    pub curriculum: CurriculumConfig,
     /// What is minimised.
     pub loss: Losses,
     /// How it is minimised.
@@ -68,6 +72,7 @@ impl Config {
             config.descent.keys(),
             config.data.keys(),
             config.augment.keys(),
+            config.curriculum.keys(),
             config.loss.keys(),
             config.optim.keys(),
             config.train.keys(),
@@ -125,6 +130,7 @@ impl Config {
             DescentConfig::SECTION => self.descent.set(key, value),
             DataConfig::SECTION => self.data.set(key, value),
             AugmentConfig::SECTION => self.augment.set(key, value),
+            CurriculumConfig::SECTION => self.curriculum.set(key, value),
             LossConfig::SECTION => self.loss.set(key, value),
             "" if key == LossConfig::SECTION => Some(self.loss.set_all(value)),
             OptimConfig::SECTION => self.optim.set(key, value),

@@ -9,16 +9,22 @@ mod clock;
 #[cfg(feature = "cli")]
 pub mod config;
 #[cfg(feature = "cli")]
+mod curriculum;
+#[cfg(feature = "cli")]
 mod descend;
 #[cfg(feature = "cli")]
 mod evaluate;
 #[cfg(feature = "cli")]
 mod events;
 #[cfg(feature = "cli")]
+mod footprint;
+#[cfg(feature = "cli")]
 mod lock;
 mod loss_log;
+mod objective;
 #[cfg(feature = "cli")]
 mod open;
+mod pretext;
 #[cfg(feature = "cli")]
 mod report;
 #[cfg(feature = "cli")]
@@ -34,11 +40,17 @@ pub use augment::Augment;
 #[cfg(feature = "cli")]
 pub use checkpoint::{Progress, Saved, load_encoder, load_undescended, load_weights, weight_map};
 #[cfg(feature = "cli")]
+pub use curriculum::rank;
+#[cfg(feature = "cli")]
 pub use descend::Undescended;
 #[cfg(feature = "cli")]
 pub use evaluate::{Evaluated, Evaluation, Shown, kept, trained};
 #[cfg(feature = "cli")]
+pub use footprint::Footprint;
+pub use objective::Objective;
+#[cfg(feature = "cli")]
 pub use open::written_coding;
+pub use pretext::Pretext;
 #[cfg(feature = "cli")]
 pub use report::remake;
 #[cfg(feature = "cli")]

@@ -12,9 +12,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Data, Evaluated, Evaluation, Progress, Setup, Shown, Trainer, checkpoint,
+    Data, Evaluated, Evaluation, Footprint, Progress, Setup, Shown, Trainer, checkpoint,
     clock::{self, Clock},
-    config::Config,
+    config::{Config, OrderName},
+    curriculum,
     evaluate::{headline, trained},
     events::EVENTS,
     lock::RunLock,
@@ -36,7 +37,7 @@ use crate::{
 /// Steps between two looks at the losses; the device runs ahead meanwhile.
 const LOOK_EVERY: usize = 8;
 /// What a run folder holds. The config is the last to go when a run is overwritten.
-const FILES: [&str; 11] = [
+const FILES: [&str; 14] = [
     "last.safetensors",
     "best.safetensors",
     "scores.json",
@@ -46,6 +47,9 @@ const FILES: [&str; 11] = [
     "metrics.jsonl",
     EVENTS,
     "kernels.json",
+    curriculum::RANKING,
+    curriculum::SHEET,
+    curriculum::WEIGHTS,
     clock::FILE,
     "config.toml",
 ];
@@ -89,6 +93,9 @@ pub struct Outcome {
     pub seconds: f64,
     /// Part of the time of its training steps in which they waited for pictures.
     pub waited: f64,
+    /// What the model takes.
+    #[serde(default)]
+    pub footprint: Option<Footprint>,
     /// The devices that it was trained on, with their drivers.
     #[serde(default)]
     pub hardware: Vec<String>,
@@ -143,7 +150,7 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
     if data.split.val.is_empty() && (config.train.patience > 0 || config.train.snapshots > 1) {
         eprintln!("warning: train.patience and train.snapshots do nothing without pictures for validation");
     }
-    let loader = data.training_loader(config, &setup)?;
+    let mut loader = data.training_loader(config, &setup)?;
     let mut trainer = Trainer::new(
         context,
         &setup.model,
@@ -188,6 +195,12 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
         true => RunLog::resume(&folder, progress.epoch)?,
         false => RunLog::create(&folder, false)?,
     };
+    if config.curriculum.order != OrderName::None {
+        loader = begin_curriculum(&trainer, config, &setup, &data, options.quiet)?;
+        if config.curriculum.initialise && !goes_on {
+            checkpoint::load_trunk(trainer.weights(), &folder.join(curriculum::WEIGHTS))?;
+        }
+    }
     let steps = planned_steps(config, loader.batches());
     let bar = progress_bar(options.quiet, steps, progress.step);
     // A run may go on between the last step of an epoch and its row in the log.
@@ -200,6 +213,25 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
     run.train()?;
     run.bar.finish_and_clear();
     run.finish(context)
+}
+
+/// Ranks the training pictures, where the run folder has no ranking yet.
+fn begin_curriculum(
+    trainer: &Trainer,
+    config: &Config,
+    setup: &Setup,
+    data: &Data,
+    quiet: bool,
+) -> Result<Loader> {
+    let mut say = |line: &str| {
+        if !quiet {
+            println!("{line}");
+        }
+    };
+    let folder = &config.train.out;
+    curriculum::remove_half(folder)?;
+    let ranking = curriculum::rank(&trainer.weights().context, config, setup, data, folder, &mut say)?;
+    data.ranked_loader(config, setup, Some(&ranking))
 }
 
 /// Reads what the weights start from, where they are not drawn.
@@ -477,6 +509,7 @@ impl Run<'_> {
         self.remove_old_snapshots()?;
         let predictors = trained(context, &self.setup, self.config, &[])?;
         let evaluated = evaluation.of(predictors, self.data.split.judged())?;
+        let footprint = Footprint::of(context, self.config, &self.setup, &mut self.predictor())?;
         self.clock.save(folder)?;
         let outcome = Outcome {
             steps: self.progress.step,
@@ -484,6 +517,7 @@ impl Run<'_> {
             scores: evaluated.summary.clone(),
             seconds: self.clock.seconds(),
             waited: self.clock.share_waited(),
+            footprint: Some(footprint),
             hardware: self.clock.hardware.clone(),
         };
         let json = serde_json::to_vec_pretty(&outcome).map_err(|e| Error::Check(format!("scores: {e}")))?;

@@ -10,14 +10,17 @@ use super::{
         self, AugmentConfig, Config, DataConfig, GateAct, LossConfig, LossName, LossScope, ModelConfig,
         ModelName, OptimConfig, OptimName, Precision,
     },
-    open,
+    curriculum, open,
 };
 use std::path::PathBuf;
 
 use crate::{
     Error, Result,
-    data::{Dataset, Fit, Loader, LoaderOptions, Normalise, Partial, PixelNoise, Split},
-    loss::{ClassReduction, ClassWeighting, Link, LossOptions, LossSpec, Penalty, PenaltyForm, Scope},
+    data::{Dataset, Fit, Loader, LoaderOptions, Normalise, Partial, PixelNoise, Ranking, Split},
+    loss::{
+        Bce, ClassReduction, ClassWeighting, Link, Loss, LossOptions, LossSpec, Penalty, PenaltyForm, Scope,
+        SoftmaxFocal,
+    },
     models::{Encoder, Model, Network, Unit},
     nn::{Padding, Scheme},
     ops::Act,
@@ -108,6 +111,7 @@ fn model(config: &Config) -> Result<Model> {
         ModelName::EfficientUNetPp => Network::EfficientUNetPp,
         ModelName::SiGREnet => Network::SiGREnet,
         ModelName::TwoStageUNet => Network::TwoStageUNet,
+        ModelName::ResUNet => Network::ResUNet,
     };
     Ok(Model {
         network,
@@ -200,12 +204,23 @@ impl Data {
     /// # Errors
     /// [`Error::Config`] if no batch comes out.
     pub fn training_loader(&self, config: &Config, setup: &Setup) -> Result<Loader> {
+        self.ranked_loader(config, setup, None)
+    }
+
+    /// As [`Self::training_loader`], by the curriculum that a ranking makes.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if no batch comes out, or the ranking lacks pictures.
+    pub fn ranked_loader(&self, config: &Config, setup: &Setup, ranking: Option<&Ranking>) -> Result<Loader> {
         let crops = setup.fit.crops(&*self.dataset, &self.split.train)?;
+        let course = |ranking| curriculum::course(config, ranking, &*self.dataset, &crops);
+        let course = ranking.map(course).transpose()?;
         let options = LoaderOptions {
             normalise: setup.normalise.clone(),
             noise: noise(&config.data, config.train.seed),
             seed: config.train.seed,
             shuffle: true,
+            course,
             flips: config.data.flips,
             partial: match config.train.partial {
                 config::Partial::Drop => Partial::Drop,
@@ -256,7 +271,22 @@ fn augmentation(a: &AugmentConfig) -> Option<Augmentation> {
 fn loss(config: &Config) -> Result<LossSpec> {
     let terms = config.loss.0.iter().map(|l| Ok(one_loss(l, config.model.classes)?.times(l.weight as f32)));
     let terms = terms.collect::<Result<Vec<_>>>()?;
-    terms.into_iter().reduce(LossSpec::plus).ok_or_else(|| Error::Config("there is no loss".into()))
+    let sum = terms.into_iter().reduce(LossSpec::plus);
+    let sum = sum.ok_or_else(|| Error::Config("there is no loss".into()))?;
+    let weight = config.curriculum.pixel_weight as f32;
+    Ok(if weight > 0.0 { sum.plus(hard_pixels(config.model.classes).times(weight)) } else { sum })
+}
+
+/// Mean over pixels of the cross-entropy times what the probability of the truth lacks.
+fn hard_pixels(classes: usize) -> LossSpec {
+    // Both focal losses have a factor of their own to be undone: alpha, and the number of classes.
+    match classes {
+        1 => LossSpec::from(Loss::Bce(Bce::focal(0.5, 1.0))).times(2.0),
+        _ => {
+            let loss = SoftmaxFocal { alpha: 0.5, gamma: 1.0, one_vs_all: false };
+            LossSpec::from(Loss::SoftmaxFocal(loss)).times(2.0 * classes as f32)
+        }
+    }
 }
 
 fn one_loss(l: &LossConfig, classes: usize) -> Result<LossSpec> {

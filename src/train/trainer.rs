@@ -2,12 +2,11 @@
 
 use std::{collections::BTreeMap, f32::consts::PI, sync::Arc};
 
-use super::loss_log::LossLog;
+use super::{Objective, loss_log::LossLog};
 use crate::{
     Error, Result,
     gpu::Context,
     graph::{Arenas, Graph, Plan, Session, Shape, Var, Weights},
-    loss::LossSpec,
     models::Model,
     nn::STEP_WORDS,
     ops::{Binary, BinaryKind, Blur, Median, Noise, WORDS, Warp, add},
@@ -84,21 +83,26 @@ pub struct StepOptions {
     pub augment: Option<Augmentation>,
 }
 
-/// Builds forward, loss and backward of `model` for pictures of shape `x`.
+/// Builds forward, loss and backward of `model` for pictures of shape `x`, which are to meet `objective`.
 ///
 /// # Errors
 /// [`Error::Shape`] if the pictures do not fit the model.
-pub fn training_graph(model: &Model, loss: &LossSpec, x: Shape, how: StepOptions) -> Result<TrainingGraph> {
+pub fn training_graph(
+    model: &Model,
+    objective: &dyn Objective,
+    x: Shape,
+    how: StepOptions,
+) -> Result<TrainingGraph> {
     let mut graph = Graph::new();
     let input = graph.input("picture", x);
     let y = graph.input("target", x.with_c(model.out_channels));
     let seed = graph.input("loss weight", Shape::SCALAR);
     let changes = how.augment.map(|how| augmentation_graph(&mut graph, how, input, y)).transpose()?;
     let (seen, target) = changes.as_ref().map_or((input, y), |c| c.made);
-    let logits = model.build(&mut graph, seen, true)?;
+    let looks = objective.looks(&mut graph, model, seen, true)?;
     let words = graph.input_named(STEP_WORDS);
     graph.fuse();
-    let loss = loss.build(&mut graph, logits, target)?;
+    let loss = objective.loss(&mut graph, &looks, seen, target)?;
     graph.output(loss);
     let scale = how.mixed.then(|| graph.input("loss scale", Shape::SCALAR));
     let scaled = match scale {
@@ -167,7 +171,7 @@ pub struct Trainer {
     context: Arc<Context>,
     weights: Arc<Weights>,
     model: Model,
-    loss: LossSpec,
+    objective: Arc<dyn Objective>,
     size: [usize; 2],
     micro_batches: usize,
     seed: u64,
@@ -188,7 +192,7 @@ impl Trainer {
     pub fn new(
         context: &Arc<Context>,
         model: &Model,
-        loss: &LossSpec,
+        objective: &(impl Objective + Clone + 'static),
         optim: &OptimSpec,
         size: [usize; 2],
         micro_batches: usize,
@@ -206,7 +210,7 @@ impl Trainer {
             log: LossLog::new(context)?,
             context: context.clone(),
             model: model.clone(),
-            loss: loss.clone(),
+            objective: Arc::new(objective.clone()),
             size,
             micro_batches: micro_batches.max(1),
             seed,
@@ -260,7 +264,7 @@ impl Trainer {
         let mixed = self.optimizer.spec().scaling.is_some();
         let how = StepOptions { mixed, recompute: self.recompute, augment: self.augment };
         let TrainingGraph { graph, x, y, seed, scale, loss, changes, words } =
-            training_graph(&self.model, &self.loss, shape, how)?;
+            training_graph(&self.model, &*self.objective, shape, how)?;
         let plan = Plan::new(&graph, &self.context)?;
         let session = Session::sharing(plan, &self.weights, Some(self.gradients.clone()))?;
         self.steps.insert(n, Step { session, x, y, seed, scale, loss, changes, words });

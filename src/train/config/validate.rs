@@ -24,6 +24,7 @@ impl Config {
         self.validate_descent()?;
         self.validate_data()?;
         self.validate_augment()?;
+        self.validate_curriculum()?;
         self.validate_loss()?;
         self.validate_optim()?;
         self.validate_train()?;
@@ -369,7 +370,7 @@ pub(super) fn within(key: &str, value: f64, fits: bool, allowed: &str) -> Result
     ensure(fits && value.is_finite(), || format!("{key} is {value}; it must be {allowed}"))
 }
 
-fn fraction(key: &str, value: f64) -> Result<()> {
+pub(super) fn fraction(key: &str, value: f64) -> Result<()> {
     within(key, value, (0.0..1.0).contains(&value), "0 or more and below 1")
 }
 

@@ -95,6 +95,8 @@ choice! {
         SiGREnet = "sigrenet",
         /// The U-Net of strided convolutions of the two-stage paper, without batch norm.
         TwoStageUNet = "twostageunet",
+        /// U-Net of residual units with activation before convolution.
+        ResUNet = "resunet",
     }
 }
 choice! {
@@ -224,6 +226,32 @@ choice! {
     }
 }
 choice! {
+    /// What orders pictures from easy to hard.
+    OrderName {
+        /// Nothing.
+        None = "none",
+        /// How badly a network reconstructs them.
+        Reconstruction = "reconstruction",
+        /// How badly it tells which way up they are.
+        Rotation = "rotation",
+        /// A list.
+        Manual = "manual",
+        /// Chance.
+        Random = "random",
+    }
+}
+choice! {
+    /// How the share that is learnt from grows.
+    PacingName {
+        /// Evenly.
+        Linear = "linear",
+        /// As a root, fast at first.
+        Root = "root",
+        /// In steps.
+        Step = "step",
+    }
+}
+choice! {
     /// The non-linearity in an attention gate.
     GateAct {
         /// Hyperbolic tangent.
@@ -326,6 +354,11 @@ choice! {
         Total = "total",
         /// How far from the border of its truth a class is seen, on average; beside another loss.
         Boundary = "boundary",
+        /// How far the Sobel edges of the probabilities are from those of the truth; beside another loss.
+        Edge = "edge",
+        /// How far the probabilities of a picture and of its mirror image differ; beside another loss. A training step takes
+        /// twice as long.
+        Consistency = "consistency",
     }
 }
 choice! {
