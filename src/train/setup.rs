@@ -112,6 +112,8 @@ fn model(config: &Config) -> Result<Model> {
         ModelName::SiGREnet => Network::SiGREnet,
         ModelName::TwoStageUNet => Network::TwoStageUNet,
         ModelName::ResUNet => Network::ResUNet,
+        ModelName::UNetPp => Network::UNetPp,
+        ModelName::GREnet => Network::GREnet,
     };
     Ok(Model {
         network,
