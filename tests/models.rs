@@ -54,6 +54,7 @@ fn the_strided_network_has_its_published_sizes() {
 /// Each stage of GREnet but the first has a ConvLSTM, a 1x1 convolution and a selective-kernel block beside its U-Net.
 #[test]
 fn networks_of_several_results_have_their_published_sizes() {
+    let count = |model: &Model| encoded_graph(model, 1, false).parameter_count();
     let grenet = Model::new(Network::GREnet, 3, 1);
     assert_eq!(count(&Model { t: 1, ..grenet.clone() }), 1_962_625);
     assert_eq!(count(&grenet), 20_443_011);

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use super::one_hot;
 use crate::{
     Error, Result,
     graph::{Graph, Shape, Var},
@@ -24,6 +25,16 @@ pub trait Objective: Debug + Send + Sync {
     /// # Errors
     /// [`Error::Shape`] if shapes do not go together.
     fn loss(&self, graph: &mut Graph, looks: &[Var], picture: Var, target: Var) -> Result<Var>;
+
+    /// Channels of the target.
+    fn target_channels(&self, model: &Model) -> usize {
+        model.out_channels
+    }
+
+    /// The target of so many channels that the values of masks stand for.
+    fn targets(&self, mask: &[u8], channels: usize) -> Vec<f32> {
+        one_hot(mask, channels)
+    }
 }
 
 /// Of masks: one look, whose stages are all trained alike, and where views are compared another at the mirror image, turned
@@ -46,7 +57,7 @@ impl Objective for LossSpec {
 }
 
 /// The mean over all stages of the loss against the stage's target; the views of the last are compared.
-fn of_stages(loss: &LossSpec, graph: &mut Graph, looks: &[Var], targets: &[Var]) -> Result<Var> {
+pub(super) fn of_stages(loss: &LossSpec, graph: &mut Graph, looks: &[Var], targets: &[Var]) -> Result<Var> {
     let (stages, other) = match looks {
         [stages @ .., other] if loss.compares_views() => (stages, Some(*other)),
         stages => (stages, None),

@@ -238,6 +238,8 @@ choice! {
         Reconstruction = "reconstruction",
         /// How badly it tells which way up they are.
         Rotation = "rotation",
+        /// How little of them is foreground.
+        Size = "size",
         /// A list.
         Manual = "manual",
         /// Chance.
