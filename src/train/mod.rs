@@ -32,6 +32,8 @@ mod report;
 #[cfg(feature = "cli")]
 mod run;
 #[cfg(feature = "cli")]
+mod run_folder;
+#[cfg(feature = "cli")]
 pub mod runlog;
 #[cfg(feature = "cli")]
 mod setup;

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::Instant,
 };
@@ -17,10 +17,10 @@ use super::{
     config::{Config, OrderName},
     curriculum,
     evaluate::{headline, trained},
-    events::EVENTS,
     lock::RunLock,
     miner::Mined,
     report,
+    run_folder::{FILES, clear, refuse_another, refuse_taken},
     runlog::RunLog,
     setup,
 };
@@ -30,44 +30,13 @@ use crate::{
     gpu::Context,
     graph::{Plan, Shape},
     infer::{Looks, Predictor, predictor},
-    io::atomic::{remove_leftovers, write_atomic},
+    io::atomic::write_atomic,
     metrics::{Phase, Row, Summary},
     optim::{PlateauSpec, ScalingState, Warmup},
 };
 
 /// Steps between two looks at the losses; the device runs ahead meanwhile.
 const LOOK_EVERY: usize = 8;
-/// What a run folder holds. The config is the last to go when a run is overwritten.
-const FILES: [&str; 14] = [
-    "last.safetensors",
-    "best.safetensors",
-    "scores.json",
-    "scores.csv",
-    "report.html",
-    "metrics.csv",
-    "metrics.jsonl",
-    EVENTS,
-    "kernels.json",
-    curriculum::RANKING,
-    curriculum::SHEET,
-    curriculum::WEIGHTS,
-    clock::FILE,
-    "config.toml",
-];
-
-/// Keys that may change when a run is resumed: how long, where, and what is kept.
-const CHANGEABLE: [&str; 9] = [
-    "train.epochs",
-    "train.max_steps",
-    "train.out",
-    "train.checkpoint_every",
-    "train.eval_every",
-    "train.patience",
-    "train.recompute",
-    "data.root",
-    "data.cache_mb",
-];
-
 /// How a run begins.
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {
@@ -151,10 +120,6 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
     if data.split.val.is_empty() && (config.train.patience > 0 || config.train.snapshots > 1) {
         eprintln!("warning: train.patience and train.snapshots do nothing without pictures for validation");
     }
-    if !config.curriculum.miner.as_os_str().is_empty() {
-        let miner = &config.curriculum.miner;
-        data.learnt = Arc::new(Mined::new(context, miner, &data, setup.model.stages())?);
-    }
     let mut loader = data.training_loader(config, &setup)?;
     let mut trainer = Trainer::new(
         context,
@@ -181,6 +146,11 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
     }
     reserve_memory(context, config, &setup, &mut trainer)?;
     progress.kernels = context.choices();
+    if !config.curriculum.miner.as_os_str().is_empty() {
+        let miner = &config.curriculum.miner;
+        data.learnt = Arc::new(Mined::new(context, miner, &data, setup.model.stages())?);
+        loader = data.training_loader(config, &setup)?;
+    }
     // Nothing is touched before everything that can be refused has been looked at.
     fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
     let _lock = match lock {
@@ -253,46 +223,6 @@ fn start_weights(trainer: &Trainer, setup: &Setup, options: &RunOptions) -> Resu
             Ok(())
         }
     }
-}
-
-/// Refuses to touch a run that is there, unless told to.
-fn refuse_taken(folder: &Path, options: &RunOptions) -> Result<()> {
-    let taken = FILES.iter().any(|name| folder.join(name).exists());
-    if taken && !options.resume && !options.overwrite {
-        return Err(Error::Config(format!(
-            "{} holds a run already; give another train.out, or --resume, or --overwrite",
-            folder.display()
-        )));
-    }
-    Ok(())
-}
-
-/// A run goes on as what it began; another one needs a folder of its own.
-fn refuse_another(begun: &Config, config: &Config, last: &Path) -> Result<()> {
-    let mut keys = begun.differences(config)?;
-    keys.retain(|key| !CHANGEABLE.contains(&key.as_str()));
-    if keys.is_empty() {
-        return Ok(());
-    }
-    Err(Error::Config(format!(
-        "{} belongs to a run with another {}; set it back, or start a new run with --init and another train.out",
-        last.display(),
-        keys.join(", ")
-    )))
-}
-
-/// Removes what killed writes left in the run folder and, to overwrite, the old run.
-fn clear(folder: &Path, options: &RunOptions) -> Result<()> {
-    for path in FILES.iter().map(|name| folder.join(name)) {
-        remove_leftovers(&path)?;
-    }
-    checkpoint::remove_half_snapshots(folder)?;
-    if options.overwrite && !options.resume {
-        let known = FILES.iter().map(|name| folder.join(name)).filter(|path| path.exists());
-        let all = checkpoint::snapshots(folder)?.into_iter().chain(known);
-        all.into_iter().try_for_each(|path| fs::remove_file(&path).map_err(Error::io(path)))?;
-    }
-    Ok(())
 }
 
 /// Allocates training and plans validation, so that what does not fit is refused before the folder changes.

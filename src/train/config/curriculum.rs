@@ -67,7 +67,7 @@ impl Config {
         positive("curriculum.hidden", c.hidden)?;
         within("curriculum.pixel_weight", c.pixel_weight, c.pixel_weight >= 0.0, "0 or more")?;
         let manual = c.order == OrderName::Manual;
-        ensure(manual == !c.list.as_os_str().is_empty(), || {
+        ensure(manual != c.list.as_os_str().is_empty(), || {
             "curriculum.list and curriculum.order = \"manual\" want each other".to_owned()
         })?;
         ensure(c.has_pretext() || !c.initialise && c.unlabelled.as_os_str().is_empty(), || {
