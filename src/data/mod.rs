@@ -11,10 +11,12 @@ mod claim;
 mod coding;
 mod csv_table;
 mod decode;
+mod dicom;
 mod export;
 mod fit;
 mod folder;
 mod headers;
+mod levels;
 mod loader;
 mod mask;
 mod noise;
@@ -31,6 +33,7 @@ mod stack;
 mod survey;
 #[cfg(test)]
 mod testing;
+pub(crate) mod volume;
 
 pub use angiography::{AngiographyDataset, AngiographyOptions};
 pub use batch::Batch;
@@ -41,6 +44,8 @@ pub use export::Export;
 pub(crate) use fit::starts;
 pub use fit::{Crop, Fit};
 pub use folder::{FolderDataset, FolderOptions, Item, list_pictures};
+pub(crate) use folder::{find_pictures, picture_name};
+pub use levels::Range;
 pub use loader::{Epoch, Loader, LoaderOptions, Partial};
 pub use mask::Mask;
 pub use noise::{Grain, PixelNoise};
@@ -53,6 +58,7 @@ pub use sample::{Dataset, Sample};
 pub use shapes::{ShapesDataset, ShapesOptions};
 pub use split::Split;
 pub use survey::{ClassShare, Survey, Twins};
+pub use volume::{Axis, VolumeOptions};
 
 /// How many offenders an error message names before it only counts them.
 const NAMED: usize = 5;

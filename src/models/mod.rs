@@ -5,6 +5,7 @@ mod efficientnet;
 mod efficientunetpp;
 mod rr_att_unet;
 mod sigrenet;
+mod smoothing;
 mod two_stage_unet;
 mod unet;
 
@@ -12,6 +13,7 @@ pub use descent::{Descent, EdgeFilter, Energy, Step};
 pub use efficientnet::{Encoder, Stage};
 pub use efficientunetpp::is_unused;
 pub use sigrenet::Unit;
+pub use smoothing::Smoothing;
 
 use crate::{
     Error, Result,
@@ -115,6 +117,8 @@ pub struct Model {
     pub scheme: Scheme,
     /// What beliefs, or features of the decoder, descend.
     pub descent: Option<Descent>,
+    /// What smooths pictures first. A descent of the logits sees them as they are.
+    pub smoothing: Smoothing,
 }
 
 impl Model {
@@ -150,6 +154,7 @@ impl Model {
                 _ => Scheme::PyTorch,
             },
             descent: None,
+            smoothing: Smoothing::default(),
         }
     }
 
@@ -216,14 +221,15 @@ impl Model {
                 format!("has decoder levels 1 to {levels}, and no {level} to descend at"),
             ));
         }
+        let seen = self.smoothing.apply(graph, x)?;
         let mut net = Net::new(graph, train);
         (net.scheme, net.bn_eps, net.bn_momentum) = (self.scheme, self.bn_eps, self.bn_momentum);
         let logits = match self.network {
-            Network::RrAttUNet => rr_att_unet::build(self, &mut net, x)?,
-            Network::EfficientUNetPp => efficientunetpp::build(self, &mut net, x)?,
-            Network::SiGREnet => sigrenet::build(self, &mut net, x)?,
-            Network::TwoStageUNet => two_stage_unet::build(self, &mut net, x)?,
-            _ => unet::build(self, &mut net, x)?,
+            Network::RrAttUNet => rr_att_unet::build(self, &mut net, seen)?,
+            Network::EfficientUNetPp => efficientunetpp::build(self, &mut net, seen)?,
+            Network::SiGREnet => sigrenet::build(self, &mut net, seen)?,
+            Network::TwoStageUNet => two_stage_unet::build(self, &mut net, seen)?,
+            _ => unet::build(self, &mut net, seen)?,
         };
         self.descended(&mut net, x, 0, logits)
     }

@@ -15,6 +15,8 @@ mod evaluate;
 #[cfg(feature = "cli")]
 mod events;
 #[cfg(feature = "cli")]
+mod folds;
+#[cfg(feature = "cli")]
 mod lock;
 mod loss_log;
 #[cfg(feature = "cli")]
@@ -36,9 +38,11 @@ pub use checkpoint::{Progress, Saved, load_encoder, load_undescended, load_weigh
 #[cfg(feature = "cli")]
 pub use descend::Undescended;
 #[cfg(feature = "cli")]
-pub use evaluate::{Evaluated, Evaluation, Shown, kept, trained};
+pub use evaluate::{Evaluated, Evaluation, Shown, is_cross_validation, kept, trained};
 #[cfg(feature = "cli")]
-pub use open::written_coding;
+pub use folds::{Folds, SCORES, fold_folders, run_folds};
+#[cfg(feature = "cli")]
+pub use open::{volumes, written_coding, written_labels};
 #[cfg(feature = "cli")]
 pub use report::remake;
 #[cfg(feature = "cli")]

@@ -18,7 +18,7 @@ use crate::{
     Error, Result,
     data::{Dataset, Fit, Loader, LoaderOptions, Normalise, Partial, PixelNoise, Split},
     loss::{ClassReduction, ClassWeighting, Link, LossOptions, LossSpec, Penalty, PenaltyForm, Scope},
-    models::{Encoder, Model, Network, Unit},
+    models::{Encoder, Model, Network, Smoothing, Unit},
     nn::{Padding, Scheme},
     ops::Act,
     optim::{Adam, Method, Moments, NAdam, OptimSpec, PlateauSpec, Scaling, Schedule, Sgd, Warmup},
@@ -135,6 +135,7 @@ fn model(config: &Config) -> Result<Model> {
             config::Init::Public => Scheme::Public,
         },
         descent: descent::of(&config.descent),
+        smoothing: Smoothing { median: config.data.median, sigma: config.data.blur as f32 },
     })
 }
 
