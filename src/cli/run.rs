@@ -89,8 +89,8 @@ pub struct TrainArgs {
 /// What the run meets.
 pub fn train(context: &Arc<Context>, kernels: &Kernels, args: &TrainArgs) -> Result<u8> {
     let config = args.file.load()?;
-    // A resumed run goes on with the kernels of its checkpoint.
-    if !args.resume {
+    // A resumed run goes on with the kernels of its checkpoint; of several folds some may not have begun.
+    if !args.resume || args.folds {
         kernels.before_training(context, &config)?;
     }
     let options = RunOptions {

@@ -199,13 +199,16 @@ pub fn trained(
         let all = if config.train.snapshots > 1 { snapshots(folder)? } else { Vec::new() };
         if all.is_empty() { Ok(vec![kept(folder)?]) } else { Ok(all) }
     };
-    let runs = match (files, is_cross_validation(config)) {
-        ([], true) => fold_folders(config),
-        ([], false) => vec![config.train.out.clone()],
-        (files, _) => files.to_vec(),
+    let files = match (files, is_cross_validation(config)) {
+        ([], true) => {
+            fold_folders(config).iter().map(|fold| of_run(fold)).collect::<Result<Vec<_>>>()?.concat()
+        }
+        ([], false) => of_run(&config.train.out)?,
+        (files, _) => {
+            let given = |path: &PathBuf| if path.is_dir() { of_run(path) } else { Ok(vec![path.clone()]) };
+            files.iter().map(given).collect::<Result<Vec<_>>>()?.concat()
+        }
     };
-    let files = runs.iter().map(|run| if run.is_dir() { of_run(run) } else { Ok(vec![run.clone()]) });
-    let files = files.collect::<Result<Vec<_>>>()?.concat();
     let mut graph = Graph::new();
     let x = graph.input("picture", Shape::new(1, setup.size[0], setup.size[1], setup.model.in_channels));
     setup.model.build(&mut graph, x, false)?;

@@ -188,7 +188,7 @@ fn masks_have_the_header_of_their_volume() {
         for axis in [Axis::X, Axis::Y, Axis::Z] {
             let [width, height, count] = axis.cut([3, 2, 4]);
             let planes: Vec<Vec<u8>> = (0..count).map(|s| vec![s as u8; width * height]).collect();
-            let out = dir.path().join(format!("out_{name}"));
+            let out = dir.path().join(format!("{axis:?}_{name}"));
             labels_like(&path, axis, &planes, &out).unwrap();
             let after = bytes(&out);
             let changed: Vec<usize> = (0..400).filter(|i| before[*i] != after[*i]).collect();
