@@ -3,6 +3,8 @@
 #![cfg(feature = "cli")]
 
 mod common;
+#[path = "../src/data/testing/medical.rs"]
+mod medical;
 
 use std::{
     fs,
@@ -22,6 +24,7 @@ use gyre::{
     train::{Progress, Saved, config::Config},
 };
 use image::{DynamicImage, ImageFormat};
+use medical::{Dicom, Nifti};
 use peak_alloc::PeakAlloc;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -217,5 +220,44 @@ fn masks() {
         let coding = decide_coding(&[path.to_path_buf()], 2, &MaskCoding::Auto)?;
         Mask::read(path, &coding)?;
         Mask::read(path, &MaskCoding::Colours(vec![([0; 3], 0), ([255; 3], 1)])).map(drop)
+    });
+}
+
+#[test]
+fn volumes() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = |name: &str, about: Nifti| {
+        let path = folder.path().join(name);
+        medical::nifti(&path, &about, |i| (i % 7) as f64);
+        fs::read(path).unwrap()
+    };
+    let small = one("a.nii", Nifti { dims: vec![5, 4, 3], datatype: 4, ..Nifti::default() });
+    let large = Nifti { dims: vec![30, 20, 12, 2], datatype: 16, extension: vec![1; 64], ..Nifti::default() };
+    let raw = [small, one("b.nii", large.clone()), one("c.nii", Nifti { big_endian: true, ..large.clone() })];
+    let packed = [one("a.nii.gz", Nifti::default()), one("b.nii.gz", large)];
+    let read = |path: &Path, _: &[u8]| -> Result<(), Error> {
+        for slice in list_pictures(path)? {
+            Picture::read(&slice, 1).or_else(|_| Picture::read(&slice, 2)).map(drop)?;
+            Mask::read(&slice, &MaskCoding::Nonzero)?;
+        }
+        Ok(())
+    };
+    fuzz(&raw, "volume.nii", read);
+    fuzz(&packed, "volume.nii.gz", read);
+}
+
+#[test]
+fn dicom() {
+    let gray = |bits| {
+        Dicom::gray(6, 5, bits, true, "MONOCHROME1").text(0x1050, b"DS", "40").text(0x1051, b"DS", "80")
+    };
+    let good = [
+        gray(8).bytes8(&[7; 30]),
+        gray(16).text(0x1053, b"DS", "0.5").text(0x1052, b"DS", "-9").bytes16(&[300; 30]),
+        Dicom::gray(40, 50, 8, false, "RGB").bytes8(&[99; 6000]),
+    ];
+    fuzz(&good, "picture.dcm", |path, _| {
+        Picture::read(path, 1)?;
+        Mask::read(path, &MaskCoding::Nonzero).or_else(|_| Mask::ranked(path)).map(drop)
     });
 }

@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     Error, Result,
-    data::{Fit, Mask, Picture, PixelNoise},
+    data::{
+        Fit, Mask, Picture, PixelNoise,
+        volume::{is_volume, slices},
+    },
     gpu::Context,
     graph::Shape,
     infer::{Follower, Trail},
@@ -23,7 +26,7 @@ use crate::{
     models::{Descent, Energy},
     report::descent::{ComponentGraph, Film, Raster, energy_csv, energy_curves},
     train::{
-        Setup, Undescended,
+        self, Setup, Undescended,
         config::{Config, EnergyName},
         kept,
     },
@@ -140,7 +143,14 @@ fn of_network(context: &Arc<Context>, args: &DescendArgs) -> Result<u8> {
     let config = file.load()?;
     let setup = Setup::new(&config)?;
     let descent = shown(&setup)?;
-    let pictures = gather(inputs)?;
+    let volumes = train::volumes(&config.data);
+    let mut pictures = Vec::new();
+    for path in gather(inputs, &volumes)? {
+        match is_volume(&path) {
+            true => pictures.extend(slices(&path, volumes.axis)?),
+            false => pictures.push(path),
+        }
+    }
     spare(&pictures, args)?;
     let weights = match (&args.weights, is_checkpoint) {
         (Some(file), _) => file.clone(),
@@ -151,7 +161,7 @@ fn of_network(context: &Arc<Context>, args: &DescendArgs) -> Result<u8> {
     let show = Show { context, descent: &descent, learnt: &network.learnt, args };
     let mut diverged = Vec::new();
     for path in &pictures {
-        let picture = Picture::read(path, config.data.channels)?;
+        let picture = Picture::read_from(path, config.data.channels, config.data.range)?;
         let picture = window(setup.fit.prepare_picture(picture, &setup.normalise, None)?, &setup);
         let beliefs = network.logits(&picture.data)?;
         match show.one(path, &Scene { picture, labels: setup.model.out_channels, beliefs }) {
@@ -181,8 +191,11 @@ fn shown(setup: &Setup) -> Result<Descent> {
 }
 
 fn spare(pictures: &[PathBuf], args: &DescendArgs) -> Result<()> {
-    let suffixes = [FILM, CURVE, NUMBERS, GRAPH].map(str::to_owned);
-    spare_files(pictures, &args.out, &suffixes, args.overwrite)?;
+    let mut files = Vec::new();
+    for (picture, suffix) in pictures.iter().flat_map(|p| [FILM, CURVE, NUMBERS, GRAPH].map(|s| (p, s))) {
+        files.push((picture.as_path(), product_path(picture, &args.out, suffix)?));
+    }
+    spare_files(&files, args.overwrite)?;
     fs::create_dir_all(&args.out).map_err(Error::io(&args.out))
 }
 

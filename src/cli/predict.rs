@@ -1,8 +1,9 @@
-//! `gyre predict`: masks of pictures, at their own size.
+//! `gyre predict`: masks of pictures, at their own size, and of volumes, slice by slice.
+
+mod volumes;
 
 use std::{
     collections::HashSet,
-    ffi::OsString,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -14,25 +15,29 @@ use indicatif::ProgressBar;
 use super::{Precision, say};
 use crate::{
     Error, Result,
-    data::{MaskCoding, Picture, list_nested_pictures, list_pictures},
+    data::{
+        Mask, MaskCoding, Picture, VolumeOptions, find_pictures, list_nested_pictures, list_pictures,
+        picture_name,
+        volume::{self, is_volume},
+    },
     gpu::Context,
-    infer::{Looks, Whole},
+    infer::{Looks, Probabilities, Whole},
     io::atomic::write_atomic,
-    train::{Setup, config::Config, trained, written_coding},
+    train::{self, Setup, config::Config, trained, written_coding},
 };
 
 #[derive(Debug, Args)]
 pub struct PredictArgs {
     /// Run folder, or config file (then with --weights).
     config: PathBuf,
-    /// Pictures, folders of pictures, or folders of folders <id>/images.
+    /// Pictures, NIfTI volumes, folders of such, or folders of folders <id>/images.
     #[arg(required = true)]
     inputs: Vec<PathBuf>,
-    /// Folder for the masks, `<name>.png`.
+    /// Folder for the masks, `<name>.png`; of a volume `<name>.nii` or `<name>.nii.gz`, as it is itself.
     #[arg(long)]
     out: PathBuf,
-    /// Weights to use; without it the run folder's snapshots, best, or last. Given several times the models' probabilities are
-    /// averaged, as of folds or of checkpoints of a run.
+    /// Weights to use, or a run folder whose they are; without it the run folder's snapshots, best, or last, and of a
+    /// cross-validation those of all folds. Given several times the models' probabilities are averaged.
     #[arg(long, value_name = "FILE")]
     weights: Vec<PathBuf>,
     #[command(flatten)]
@@ -82,17 +87,19 @@ impl LooksArgs {
 /// What may be written of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Product {
-    /// `<name>.png`: the mask, coded as the data set's.
+    /// `<name>.png`: the mask, coded as the data set's. Of a volume `<name>.nii` or `.nii.gz` with its header, of class
+    /// numbers or, where the config gives gray colours, those.
     Mask,
-    /// `<name>_classes.png`: class numbers as they are.
+    /// `<name>_classes.png`: class numbers as they are. Of a volume `<name>_classes.nii`.
     Classes,
-    /// `<name>_p.png`: 16-bit probabilities of class 1 of a binary model; else of each class, `<name>_p<class>.png`.
+    /// `<name>_p.png`: 16-bit probabilities of class 1 of a binary model; else of each class, `<name>_p<class>.png`. Of a
+    /// volume in f32, `<name>_p.nii`.
     Probability,
     /// The same as TIFF: `<name>_p.tif`, `<name>_p<class>.tif`.
     ProbabilityTiff,
-    /// `<name>.npy`: all probabilities as f32, `[height, width, classes]`.
+    /// `<name>.npy`: all probabilities as f32, `[height, width, classes]`. Of a volume for each slice.
     Npy,
-    /// `<name>_overlay.png`: the picture with the outlines of what was found.
+    /// `<name>_overlay.png`: the picture with the outlines of what was found. Of a volume for each slice.
     Overlay,
 }
 
@@ -109,10 +116,16 @@ pub fn predict(context: &Arc<Context>, args: &PredictArgs) -> Result<u8> {
     if !(0.0..=1.0).contains(&threshold) {
         return Err(Error::Config(format!("--threshold must be between 0 and 1, got {threshold}")));
     }
-    let pictures = gather(&args.inputs)?;
+    let options = train::volumes(&config.data);
+    let pictures = gather(&args.inputs, &options)?;
     let channels = setup.model.out_channels;
-    let suffixes: Vec<String> = args.write.iter().flat_map(|product| product.suffixes(channels)).collect();
-    spare_files(&pictures, &args.out, &suffixes, args.overwrite)?;
+    let mut files = Vec::new();
+    for (picture, product) in pictures.iter().flat_map(|p| args.write.iter().map(move |product| (p, product)))
+    {
+        let made = product.files(picture, &args.out, channels, &options)?;
+        files.extend(made.into_iter().map(|file| (picture.as_path(), file)));
+    }
+    spare_files(&files, args.overwrite)?;
     fs::create_dir_all(&args.out).map_err(Error::io(&args.out))?;
     let mixed = args.precision == Precision::Mixed;
     let predictors = trained(context, &setup, &config, &args.weights)?;
@@ -122,7 +135,11 @@ pub fn predict(context: &Arc<Context>, args: &PredictArgs) -> Result<u8> {
     let bar = ProgressBar::new(pictures.len() as u64);
     let mut failed = 0;
     for path in &pictures {
-        match one(&mut whole, &config, path, args, threshold) {
+        let done = match is_volume(path) {
+            true => volumes::one(&mut whole, &config, path, args, threshold),
+            false => one(&mut whole, &config, path, args, threshold),
+        };
+        match done {
             Ok(()) => {}
             // The device is at fault, not the picture: the rest would fail too.
             Err(e @ (Error::Device(_) | Error::OutOfMemory(_) | Error::Shader { .. })) => return Err(e),
@@ -141,33 +158,40 @@ pub fn predict(context: &Arc<Context>, args: &PredictArgs) -> Result<u8> {
     Ok(u8::from(failed > 0))
 }
 
-/// All pictures of files and folders; no two may have one name.
+/// All pictures of files and folders, volumes as one; no two may have one name.
 ///
 /// # Errors
 /// [`Error::Data`] for a folder without pictures, [`Error::Config`] for two of one name.
-pub(super) fn gather(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
+pub(super) fn gather(inputs: &[PathBuf], volumes: &VolumeOptions) -> Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for input in inputs {
         if input.is_dir() {
-            let mut found = list_pictures(input)?;
+            let mut found = find_pictures(input, volumes)?;
             if found.is_empty() {
                 found = list_nested_pictures(input)?;
             }
             if found.is_empty() {
-                let message = "holds no .png, .jpg, .jpeg, .tif or .tiff, nor folders <id>/images of such";
+                let message = "holds no .png, .jpg, .jpeg, .tif, .tiff, .dcm, .nii or .nii.gz, nor folders <id>/images of \
+                               such";
                 return Err(Error::data(input, message));
             }
             all.extend(found);
+        } else if is_volume(input) {
+            let whole = volume::whole(input.clone(), &volumes.modalities)?;
+            // Each of its files names a volume of several.
+            if volumes.modalities.is_empty() || !all.contains(&whole) {
+                all.push(whole);
+            }
         } else if stack_pages(input) > 1 {
             all.extend(list_pictures(input)?);
         } else {
             all.push(input.clone());
         }
     }
-    let mut names: Vec<_> = all.iter().filter_map(|path| called(path)).collect();
+    let mut names: Vec<_> = all.iter().filter_map(|path| picture_name(path)).collect();
     names.sort();
     if let Some(twice) = names.windows(2).find(|w| w[0] == w[1]) {
-        let name = twice[0].to_string_lossy();
+        let name = &twice[0];
         return Err(Error::Config(format!(
             "two pictures are called {name}; their masks would have one name"
         )));
@@ -182,26 +206,45 @@ fn stack_pages(path: &Path) -> usize {
     if is_tiff { list_pictures(path).map_or(0, |pages| pages.len()) } else { 0 }
 }
 
-/// What the masks of a picture are called: by its name, or, for a page of a stack, `<stack>_<page>`.
-fn called(picture: &Path) -> Option<OsString> {
-    let mut name = picture.file_stem()?.to_os_string();
-    if let Some(stack) = picture.parent().filter(|parent| parent.is_file()) {
-        let page = std::mem::replace(&mut name, stack.file_stem()?.to_os_string());
-        name.push("_");
-        name.push(page);
-    }
-    Some(name)
-}
-
 /// Where a product of `picture` goes; `suffix` follows the picture's name.
 pub(super) fn product_path(picture: &Path, out: &Path, suffix: &str) -> Result<PathBuf> {
-    let mut name = called(picture).ok_or_else(|| Error::data(picture, "has no file name"))?;
-    name.push(suffix);
-    Ok(out.join(name))
+    let name = picture_name(picture).ok_or_else(|| Error::data(picture, "has no file name"))?;
+    Ok(out.join(name + suffix))
 }
 
 impl Product {
-    /// What follows the picture's name, for a model of this many output channels.
+    /// The files of a picture or volume, for a model of this many output channels.
+    fn files(
+        self,
+        picture: &Path,
+        out: &Path,
+        channels: usize,
+        options: &VolumeOptions,
+    ) -> Result<Vec<PathBuf>> {
+        let path = |suffix: &String| product_path(picture, out, suffix);
+        if !is_volume(picture) {
+            return self.suffixes(channels).iter().map(path).collect();
+        }
+        if self.is_of_slices() {
+            // One that cannot be read is reported when its turn comes.
+            let slices = volume::slices(picture, options.axis).unwrap_or_default();
+            let suffixes = self.suffixes(channels);
+            let all =
+                slices.iter().flat_map(|slice| suffixes.iter().map(move |s| product_path(slice, out, s)));
+            return all.collect();
+        }
+        let extension = volume::written_extension(picture);
+        let stem =
+            |suffix: String| suffix.rsplit_once('.').map_or(String::new(), |(stem, _)| stem.to_owned());
+        self.suffixes(channels).into_iter().map(|suffix| path(&(stem(suffix) + extension))).collect()
+    }
+
+    /// Whether a volume has such a file for each slice.
+    fn is_of_slices(self) -> bool {
+        matches!(self, Self::Npy | Self::Overlay)
+    }
+
+    /// What follows a picture's name, for a model of this many output channels.
     fn suffixes(self, channels: usize) -> Vec<String> {
         match self {
             Self::Mask => vec![".png".into()],
@@ -212,6 +255,23 @@ impl Product {
             Self::Overlay => vec!["_overlay.png".into()],
         }
     }
+
+    /// Writes what is seen of one picture, or slice.
+    fn write(self, seen: &Seen<'_>, config: &Config, out: &Path) -> Result<()> {
+        let Seen { path, picture, map, mask } = seen;
+        let files = self.suffixes(map.channels).into_iter().map(|s| product_path(path, out, &s));
+        for (class, file) in files.enumerate() {
+            let file = file?;
+            match self {
+                Self::Mask => mask.write_png(file, &written_coding(config))?,
+                Self::Classes => mask.write_png(file, &MaskCoding::Indices)?,
+                Self::Probability | Self::ProbabilityTiff => map.write_gray16(class, &file)?,
+                Self::Npy => write_atomic(file, &map.npy())?,
+                Self::Overlay => mask.outlined(picture).write_png(file)?,
+            }
+        }
+        Ok(())
+    }
 }
 
 fn probability_suffixes(channels: usize, extension: &str) -> Vec<String> {
@@ -221,21 +281,17 @@ fn probability_suffixes(channels: usize, extension: &str) -> Vec<String> {
     }
 }
 
-/// What is written never replaces the pictures it is of, and other files only where that is asked for.
+/// What is written never replaces the pictures it is of, and other files only where that is asked for. `files`: a picture
+/// and a file that is to be made of it, each.
 ///
 /// # Errors
 /// [`Error::Config`] naming the file.
-pub(super) fn spare_files(
-    pictures: &[PathBuf],
-    out: &Path,
-    suffixes: &[String],
-    overwrite: bool,
-) -> Result<()> {
-    let known: HashSet<PathBuf> = pictures.iter().filter_map(|p| p.canonicalize().ok()).collect();
+pub(super) fn spare_files(files: &[(&Path, PathBuf)], overwrite: bool) -> Result<()> {
+    let sources = files.iter().flat_map(|(picture, _)| volume::files(picture));
+    let known: HashSet<PathBuf> = sources.filter_map(|p| p.canonicalize().ok()).collect();
     let mut all = HashSet::new();
-    for (picture, suffix) in pictures.iter().flat_map(|p| suffixes.iter().map(move |s| (p, s))) {
-        let file = product_path(picture, out, suffix)?;
-        if !all.insert(file.clone()) {
+    for (picture, file) in files {
+        if !all.insert(file) {
             let file = file.display();
             return Err(Error::Config(format!(
                 "{file} would be written for two pictures; rename one of them"
@@ -257,22 +313,24 @@ pub(super) fn spare_files(
     Ok(())
 }
 
-fn one(whole: &mut Whole, config: &Config, path: &Path, args: &PredictArgs, threshold: f32) -> Result<()> {
-    let picture = Picture::read(path, config.data.channels)?;
-    let map = whole.predict(&picture)?;
-    let mask = map.mask(threshold);
-    for product in &args.write {
-        let files = product.suffixes(map.channels).into_iter().map(|s| product_path(path, &args.out, &s));
-        for (class, file) in files.enumerate() {
-            let file = file?;
-            match product {
-                Product::Mask => mask.write_png(file, &written_coding(config))?,
-                Product::Classes => mask.write_png(file, &MaskCoding::Indices)?,
-                Product::Probability | Product::ProbabilityTiff => map.write_gray16(class, &file)?,
-                Product::Npy => write_atomic(file, &map.npy())?,
-                Product::Overlay => mask.outlined(&picture).write_png(file)?,
-            }
-        }
+/// A picture, or slice, and what was found in it.
+struct Seen<'a> {
+    path: &'a Path,
+    picture: Picture,
+    map: Probabilities,
+    mask: Mask,
+}
+
+impl<'a> Seen<'a> {
+    fn of(whole: &mut Whole, config: &Config, path: &'a Path, threshold: f32) -> Result<Self> {
+        let picture = Picture::read_from(path, config.data.channels, config.data.range)?;
+        let map = whole.predict(&picture)?;
+        let mask = map.mask(threshold);
+        Ok(Self { path, picture, map, mask })
     }
-    Ok(())
+}
+
+fn one(whole: &mut Whole, config: &Config, path: &Path, args: &PredictArgs, threshold: f32) -> Result<()> {
+    let seen = Seen::of(whole, config, path, threshold)?;
+    args.write.iter().try_for_each(|product| product.write(&seen, config, &args.out))
 }

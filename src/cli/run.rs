@@ -11,7 +11,7 @@ use crate::{
     io::atomic::write_atomic,
     metrics::{Summary, Values},
     train::{
-        self, Evaluation, RunOptions, Setup, Shown,
+        self, Evaluation, Folds, Outcome, RunOptions, Setup, Shown,
         config::{Config, presets},
         trained,
     },
@@ -74,6 +74,10 @@ pub struct TrainArgs {
     /// Starts from these weights (safetensors with PyTorch's names; `gyre import` makes them of a .pth).
     #[arg(long, value_name = "FILE")]
     init: Option<PathBuf>,
+    /// Trains every fold of data.folds, one after another, in fold0, fold1 and on below train.out; then tells the mean of
+    /// their scores. `gyre predict` with that folder averages over all folds.
+    #[arg(long)]
+    folds: bool,
     /// Shows no progress bar.
     #[arg(long)]
     quiet: bool,
@@ -85,8 +89,8 @@ pub struct TrainArgs {
 /// What the run meets.
 pub fn train(context: &Arc<Context>, kernels: &Kernels, args: &TrainArgs) -> Result<u8> {
     let config = args.file.load()?;
-    // A resumed run goes on with the kernels of its checkpoint.
-    if !args.resume {
+    // A resumed run goes on with the kernels of its checkpoint; of several folds some may not have begun.
+    if !args.resume || args.folds {
         kernels.before_training(context, &config)?;
     }
     let options = RunOptions {
@@ -95,6 +99,15 @@ pub fn train(context: &Arc<Context>, kernels: &Kernels, args: &TrainArgs) -> Res
         init: args.init.clone(),
         quiet: args.quiet,
     };
+    if args.folds {
+        let done = |fold: usize, outcome: &Outcome| {
+            say!("fold {} of {}", fold + 1, config.data.folds);
+            print_scores(&outcome.scores);
+        };
+        print_folds(&train::run_folds(context, &config, &options, done)?);
+        say!("{}", config.train.out.join("folds.csv").display());
+        return Ok(0);
+    }
     let outcome = train::run(context, &config, &options)?;
     print_scores(&outcome.scores);
     say!(
@@ -104,6 +117,14 @@ pub fn train(context: &Arc<Context>, kernels: &Kernels, args: &TrainArgs) -> Res
         config.train.out.join("report.html").display()
     );
     Ok(0)
+}
+
+fn print_folds(folds: &Folds) {
+    let show = |v: Option<f64>| v.map_or(format!("{:>10}", "--"), |v| format!("{v:>10.4}"));
+    say!("{:10}{}", "", train::SCORES.map(|name| format!("{name:>10}")).concat());
+    for (name, _, scores) in folds.rows() {
+        say!("{name:10}{}", scores.map(show).concat());
+    }
 }
 
 /// A part of the data.
@@ -148,6 +169,11 @@ pub fn eval(context: &Arc<Context>, args: &EvalArgs) -> Result<u8> {
     let config = args.file.load()?;
     let setup = Setup::new(&config)?;
     let data = setup.open_data(&config)?;
+    if args.weights.is_empty() && !matches!(args.split, Part::Test) && train::is_cross_validation(&config) {
+        let message =
+            "models of the other folds have learnt from those pictures; evaluate a fold, as run/fold0";
+        return Err(Error::Config(message.into()));
+    }
     let predictors = trained(context, &setup, &config, &args.weights)?;
     let all: Vec<usize> = (0..data.dataset.len()).collect();
     let items = match args.split {

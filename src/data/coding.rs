@@ -22,6 +22,8 @@ pub enum MaskCoding {
     Binary01,
     /// Two classes, 0 and 255.
     Binary0_255,
+    /// Two classes: 0, and all other values.
+    Nonzero,
     /// The value is the class index.
     Indices,
     /// Each listed colour (RGB) is the class beside it; several colours may share a class.
@@ -34,6 +36,7 @@ impl fmt::Display for MaskCoding {
             Self::Auto => "auto",
             Self::Binary01 => "0/1",
             Self::Binary0_255 => "0/255",
+            Self::Nonzero => "0 and other values",
             Self::Indices => "class indices",
             Self::Colours(_) => "colours",
         })
@@ -61,8 +64,10 @@ pub fn decide_coding(paths: &[PathBuf], classes: usize, coding: &MaskCoding) -> 
         return Err(Error::Config("there are no masks to tell the mask coding from".into()));
     }
     let wants_colours = matches!(coding, MaskCoding::Colours(_));
+    let wants_any = *coding == MaskCoding::Nonzero;
     // Collected before errors are looked at, so that all are named, in order.
-    let scans: Vec<Result<Census>> = paths.par_iter().map(|path| census(path, wants_colours)).collect();
+    let scans: Vec<Result<Census>> =
+        paths.par_iter().map(|path| census(path, wants_colours, wants_any)).collect();
     let (mut seen, mut unreadable) = (Vec::with_capacity(scans.len()), Vec::new());
     for scan in scans {
         match scan {
@@ -85,7 +90,7 @@ pub fn decide_coding(paths: &[PathBuf], classes: usize, coding: &MaskCoding) -> 
         MaskCoding::Binary0_255 => {
             refuse(&files, &|v| matches!(v, 0 | 255), "the values 0 and 255").map(|()| coding.clone())
         }
-        MaskCoding::Colours(_) => Ok(coding.clone()),
+        MaskCoding::Nonzero | MaskCoding::Colours(_) => Ok(coding.clone()),
     }
 }
 
@@ -96,7 +101,7 @@ fn check_request(classes: usize, coding: &MaskCoding) -> Result<()> {
         )));
     }
     match coding {
-        MaskCoding::Binary01 | MaskCoding::Binary0_255 if classes != 2 => {
+        MaskCoding::Binary01 | MaskCoding::Binary0_255 | MaskCoding::Nonzero if classes != 2 => {
             Err(Error::Config(format!("the mask coding {coding} has 2 classes, not {classes}")))
         }
         MaskCoding::Colours(map) => check_map(map, classes),
@@ -123,9 +128,10 @@ fn check_map(map: &[([u8; 3], u8)], classes: usize) -> Result<()> {
     Ok(())
 }
 
-fn census(path: &Path, wants_colours: bool) -> Result<Census> {
+fn census(path: &Path, wants_colours: bool, wants_any: bool) -> Result<Census> {
     let pixels = RawMask::read(path)?.pixels;
     match pixels {
+        _ if wants_any => Ok(Census::Bilevel),
         Pixels::Bilevel(_) if !wants_colours => Ok(Census::Bilevel),
         Pixels::Colour(_, ref palette) if palette.is_empty() => {
             Ok(Census::Colours(distinct_colours(&pixels)))

@@ -1,21 +1,24 @@
-//! One way from a PNG, JPEG or TIFF file to its samples, for pictures and masks alike.
+//! One way from a PNG, JPEG, TIFF, NIfTI or DICOM file to its samples, for pictures and masks alike.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor, Seek};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 use super::claim::{Claim, MAX_PIXELS};
-use super::{headers, stack};
+use super::levels::Range;
+use super::{dicom, headers, stack, volume};
 use crate::{Error, Result};
 
 /// The samples of a file, HWC, without alpha.
 pub(crate) struct Raster {
     pub width: usize,
     pub height: usize,
-    /// 1 (gray) or 3 (RGB).
+    /// 1 (gray) or 3 (RGB); of a volume as many as it has values a voxel.
     pub channels: usize,
+    /// Whether the channels are red, green and blue.
+    pub colour: bool,
     /// The value of white: 255 or 65535.
     pub max: u16,
     pub data: Vec<u16>,
@@ -33,9 +36,12 @@ impl Raster {
 /// Width and height in pixels, from the file's header.
 ///
 /// # Errors
-/// [`Error::Io`] where the file cannot be opened, [`Error::Data`] where it is no PNG, JPEG or TIFF, or has no
-/// pixels or more than [`MAX_PIXELS`].
+/// [`Error::Io`] where the file cannot be opened, [`Error::Data`] where it is no PNG, JPEG, TIFF, NIfTI slice or DICOM
+/// file, or has no pixels or more than [`MAX_PIXELS`].
 pub fn dimensions(path: &Path) -> Result<(usize, usize)> {
+    if let Some(slice) = volume::slice_of(path) {
+        return slice.dimensions(path);
+    }
     let (file, claim) = match stack::page_of(path) {
         Some((stack, page)) => (stack, stack::claim(stack, page)?),
         None => (path, claim(path)?),
@@ -46,6 +52,9 @@ pub fn dimensions(path: &Path) -> Result<(usize, usize)> {
 }
 
 fn claim(path: &Path) -> Result<Claim> {
+    if let Some(bytes) = dicom_bytes(path)? {
+        return dicom::claim(path, &bytes);
+    }
     let mut file = BufReader::new(File::open(path).map_err(Error::io(path))?);
     // The decoder tells the bits of what it makes, which for PNG may be more than the file has.
     let packed = headers::png_bits(file.fill_buf().map_err(Error::io(path))?);
@@ -56,8 +65,51 @@ fn claim(path: &Path) -> Result<Claim> {
     Ok(Claim { width, height, bits, fax: bits == 1 && format == ImageFormat::Tiff })
 }
 
-/// Decodes a whole file.
-pub(crate) fn decode(path: &Path) -> Result<Raster> {
+/// Whether a file is DICOM, by its content.
+pub(super) fn holds_dicom(path: &Path) -> bool {
+    let mut head = Vec::new();
+    File::open(path).and_then(|file| file.take(132).read_to_end(&mut head)).is_ok() && dicom::is_dicom(&head)
+}
+
+/// The bytes of a file that is DICOM, by its content or by its name.
+fn dicom_bytes(path: &Path) -> Result<Option<Vec<u8>>> {
+    let mut file = File::open(path).map_err(Error::io(path))?;
+    let mut head = Vec::new();
+    file.by_ref().take(132).read_to_end(&mut head).map_err(Error::io(path))?;
+    if !dicom::is_dicom(&head) && path.extension().is_none_or(|e| !e.eq_ignore_ascii_case("dcm")) {
+        return Ok(None);
+    }
+    file.read_to_end(&mut head).map_err(Error::io(path))?;
+    Ok(Some(head))
+}
+
+/// The labels of a mask in a format that holds numbers and not shades: width and height, and a label a pixel. `None` for
+/// other formats.
+pub(crate) fn labels(path: &Path) -> Result<Option<([usize; 2], Vec<u16>)>> {
+    if let Some(slice) = volume::slice_of(path) {
+        return slice.labels(path).map(Some);
+    }
+    if stack::page_of(path).is_some() {
+        return Ok(None);
+    }
+    dicom_bytes(path)?.map(|bytes| dicom::labels(path, &bytes)).transpose()
+}
+
+/// Decodes a whole file, volumes and DICOM files from their range of values.
+pub(crate) fn decode(path: &Path, range: Range) -> Result<Raster> {
+    if let Some(slice) = volume::slice_of(path) {
+        return slice.decode(path, range);
+    }
+    if volume::is_volume(path) {
+        let message = "is a volume; name one of its slices (such as <volume>/z000), or the volume where a folder of \
+                       pictures is asked for";
+        return Err(Error::data(path, message));
+    }
+    if stack::page_of(path).is_none()
+        && let Some(bytes) = dicom_bytes(path)?
+    {
+        return dicom::decode(path, &bytes, range);
+    }
     dimensions(path)?;
     if let Some((stack, page)) = stack::page_of(path) {
         return raster(path, &stack::decode(stack, page)?, None);
@@ -118,7 +170,8 @@ fn raster(path: &Path, image: &DynamicImage, png: Option<headers::PngHead>) -> R
             return Err(Error::data(path, message));
         }
     };
-    Ok(Raster { width: image.width() as usize, height: image.height() as usize, channels, max, data, png })
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    Ok(Raster { width, height, channels, max, data, png, colour: channels == 3 })
 }
 
 /// The first `kept` of every `stride` samples.
@@ -139,7 +192,7 @@ mod tests {
         {
             let path = dir.path().join(name);
             std::fs::write(&path, content).unwrap();
-            let message = decode(&path).err().unwrap().to_string();
+            let message = decode(&path, Range::Auto).err().unwrap().to_string();
             assert!(message.contains(name) && message.contains("convert"), "{message}");
         }
     }
@@ -151,7 +204,7 @@ mod tests {
         gray_png(&path, 40, 30, |x, y| (x * 7 + y * 13) as u8);
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-        let message = decode(&path).err().unwrap().to_string();
+        let message = decode(&path, Range::Auto).err().unwrap().to_string();
         assert!(message.contains("truncated") && message.contains("cut.png"), "{message}");
     }
 
@@ -161,10 +214,10 @@ mod tests {
         let path = dir.path().join("cut.jpg");
         let picture = image::GrayImage::from_fn(64, 64, |x, y| image::Luma([(x * y) as u8]));
         picture.save(&path).unwrap();
-        assert!(decode(&path).is_ok());
+        assert!(decode(&path, Range::Auto).is_ok());
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() * 2 / 3]).unwrap();
-        assert!(decode(&path).err().unwrap().to_string().contains("truncated"));
+        assert!(decode(&path, Range::Auto).err().unwrap().to_string().contains("truncated"));
     }
 
     #[test]
@@ -172,9 +225,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("huge.png");
         std::fs::write(&path, png_bytes(100_000, 100_000, 8, 0, &[], &[0; 16])).unwrap();
-        let message = decode(&path).err().unwrap().to_string();
+        let message = decode(&path, Range::Auto).err().unwrap().to_string();
         assert!(message.contains("100000x100000"), "{message}");
         std::fs::write(&path, png_bytes(0, 5, 8, 0, &[], &[])).unwrap();
-        assert!(decode(&path).is_err());
+        assert!(decode(&path, Range::Auto).is_err());
     }
 }

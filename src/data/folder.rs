@@ -7,14 +7,15 @@ use rayon::prelude::*;
 
 use super::coding::{MaskCoding, decide_coding};
 use super::csv_table::CsvTable;
-use super::decode::{decode, dimensions};
+use super::decode::{decode, dimensions, holds_dicom};
 use super::mask::Mask;
-use super::picture::{Picture, check_channels};
+use super::picture::{Picture, check_read_channels};
 use super::sample::{Dataset, Sample};
-use super::{file_name, name_some, stack};
+use super::volume::{self, Axis, VolumeOptions};
+use super::{file_name, levels::Range, name_some, stack};
 use crate::{Error, Result};
 
-const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "tif", "tiff"];
+const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "tif", "tiff", "dcm"];
 
 /// Where pictures and masks lie and how to read them.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,12 +29,14 @@ pub struct FolderOptions {
     /// The name of a picture's mask, such as `"{stem}_mask.png"`, where `{stem}` is the picture's name
     /// without extension. `None`: the same stem. The extension may be left out.
     pub mask_pattern: Option<String>,
-    /// Channels to read pictures as: 1 or 3.
+    /// Channels to read pictures as: 1 or 3, or as many as volumes have.
     pub channels: usize,
     /// Number of classes with the background, 2 to 256.
     pub classes: usize,
     /// How the masks write classes.
     pub coding: MaskCoding,
+    /// How volumes and DICOM files are taken.
+    pub volumes: VolumeOptions,
 }
 
 impl FolderOptions {
@@ -47,6 +50,7 @@ impl FolderOptions {
             channels: 3,
             classes: 2,
             coding: MaskCoding::Auto,
+            volumes: VolumeOptions::default(),
         }
     }
 }
@@ -54,8 +58,10 @@ impl FolderOptions {
 /// A picture file with its mask file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// The picture's file name without extension.
+    /// The picture's file name without extension; of a slice that of its volume, and its own.
     pub id: String,
+    /// Of a slice the name of its volume; else the id.
+    pub unit: String,
     /// The picture.
     pub image: PathBuf,
     /// Its mask.
@@ -64,7 +70,7 @@ pub struct Item {
     pub width: usize,
     /// Rows of both.
     pub height: usize,
-    /// Channels of the picture's file: 1 or 3; alpha does not count.
+    /// Channels of the picture's file; alpha does not count.
     pub channels: usize,
 }
 
@@ -79,6 +85,7 @@ pub struct FolderDataset {
     pub coding: MaskCoding,
     channels: usize,
     classes: usize,
+    range: Range,
 }
 
 impl FolderDataset {
@@ -90,7 +97,7 @@ impl FolderDataset {
     /// sizes that differ, masks of no common coding, files that cannot be read. [`Error::Io`] where a folder
     /// cannot be listed. [`Error::Config`] for unusable options.
     pub fn open(options: &FolderOptions) -> Result<Self> {
-        check_channels(options.channels)?;
+        check_read_channels(options.channels)?;
         let (image_dir, mask_dir) = (options.root.join(&options.images), options.root.join(&options.masks));
         let namer = Namer::new(options.mask_pattern.as_deref())?;
         let shared = same_folder(&image_dir, &mask_dir);
@@ -98,8 +105,16 @@ impl FolderDataset {
             let message = "pictures and masks are in one folder; say how mask names differ (mask pattern)";
             return Err(Error::data(image_dir, message));
         }
-        let mut images = list_pictures(&image_dir)?;
-        let masks = list_pictures(&mask_dir)?;
+        let mut images = find_pictures(&image_dir, &options.volumes)?;
+        // Masks have one file each, in the same folders as the pictures' several.
+        let deep = !options.volumes.modalities.is_empty();
+        let masks = match mask_dir.is_file() {
+            true => find_pictures(
+                &mask_dir,
+                &VolumeOptions { modalities: Vec::new(), ..options.volumes.clone() },
+            )?,
+            false => files(&mask_dir, deep)?,
+        };
         if shared {
             images = namer.without_masks(images);
         }
@@ -115,16 +130,17 @@ impl FolderDataset {
     /// As [`Self::open`]; [`Error::Data`] naming the list where a column is missing, it is empty, or two pairs share a
     /// name.
     pub fn listed(list: &Path, options: &FolderOptions) -> Result<Self> {
-        check_channels(options.channels)?;
+        check_read_channels(options.channels)?;
         let pairs = listed(&CsvTable::read(list)?, &options.root).map_err(|m| Error::data(list, m))?;
         Self::of(pairs, list, Vec::new(), options)
     }
 
     fn of(pairs: Vec<Pair>, source: &Path, warnings: Vec<String>, options: &FolderOptions) -> Result<Self> {
-        let items = measure(pairs, source)?;
+        let items = measure(slices_of(pairs, options.volumes.axis)?, source, options.volumes.range)?;
         let mask_paths: Vec<PathBuf> = items.iter().map(|item| item.mask.clone()).collect();
         let coding = decide_coding(&mask_paths, options.classes, &options.coding)?;
-        Ok(Self { items, warnings, coding, channels: options.channels, classes: options.classes })
+        let FolderOptions { channels, classes, volumes: VolumeOptions { range, .. }, .. } = *options;
+        Ok(Self { items, warnings, coding, channels, classes, range })
     }
 
     /// The ids of all items, in order.
@@ -142,6 +158,10 @@ impl Dataset for FolderDataset {
         &self.items[i].id
     }
 
+    fn unit(&self, i: usize) -> &str {
+        &self.items[i].unit
+    }
+
     fn size(&self, i: usize) -> (usize, usize) {
         (self.items[i].width, self.items[i].height)
     }
@@ -149,7 +169,7 @@ impl Dataset for FolderDataset {
     fn load(&self, i: usize) -> Result<Sample> {
         let missing = || Error::Config(format!("item {i} of {} does not exist", self.items.len()));
         let item = self.items.get(i).ok_or_else(missing)?;
-        let picture = Picture::read(&item.image, self.channels)?;
+        let picture = Picture::read_from(&item.image, self.channels, self.range)?;
         let mask = Mask::read(&item.mask, &self.coding)?;
         for (path, size) in
             [(&item.image, (picture.width, picture.height)), (&item.mask, (mask.width, mask.height))]
@@ -178,22 +198,42 @@ impl Dataset for FolderDataset {
     }
 }
 
-/// All PNG, JPEG and TIFF files directly in `dir` (by extension, in any case; hidden files left out), sorted
-/// by name; or, where `dir` is a TIFF file, its pages, named as if it were a folder.
+/// All pictures directly in `dir`, sorted by name: PNG, JPEG, TIFF and DICOM files and NIfTI volumes (by extension, in
+/// any case; DICOM also without, by content; hidden files left out); or, where `dir` is a TIFF file or a volume, its pages
+/// or slices, named as if it were a folder.
 ///
 /// # Errors
 /// [`Error::Io`] where the folder is missing or cannot be listed; [`Error::Data`] for a name that is not
 /// Unicode.
 pub fn list_pictures(dir: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
-    let dir = dir.as_ref();
+    find_pictures(dir.as_ref(), &VolumeOptions::default())
+}
+
+/// As [`list_pictures`], volumes taken as `volumes` says: those of several files once each, and where there are such also
+/// what is in the folders directly below.
+///
+/// # Errors
+/// As [`list_pictures`]; [`Error::Data`] naming a volume of which a file is missing.
+pub(crate) fn find_pictures(dir: &Path, volumes: &VolumeOptions) -> Result<Vec<PathBuf>> {
+    if volume::is_volume(dir) && !dir.is_dir() {
+        let whole = volume::whole(dir.to_path_buf(), &volumes.modalities)?;
+        return volume::slices(&whole, volumes.axis);
+    }
     if dir.is_file() {
         return stack::pages(dir);
     }
+    volume::gathered(files(dir, !volumes.modalities.is_empty())?, &volumes.modalities)
+}
+
+/// The files of pictures and volumes in a folder, and where it is `deep` also in those directly below, sorted.
+fn files(dir: &Path, deep: bool) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(Error::io(dir))? {
         let path = entry.map_err(Error::io(dir))?.path();
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-        if !EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)) || !path.is_file() {
+        if deep && path.is_dir() {
+            paths.extend(files(&path, false)?);
+        }
+        if !path.is_file() || !(is_picture(&path) || volume::is_volume(&path)) {
             continue;
         }
         match path.file_name().and_then(|name| name.to_str()) {
@@ -206,7 +246,35 @@ pub fn list_pictures(dir: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+fn is_picture(path: &Path) -> bool {
+    match path.extension().and_then(|e| e.to_str()) {
+        // Names of DICOM files are often numbers with points between.
+        None => holds_dicom(path),
+        Some(extension) if extension.bytes().all(|b| b.is_ascii_digit()) => holds_dicom(path),
+        Some(extension) => EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)),
+    }
+}
+
+/// The name of a picture without its ending: `<volume>_<slice>` for a slice, `<stack>_<page>` for a page.
+pub(crate) fn picture_name(path: &Path) -> Option<String> {
+    path.file_name()?;
+    if let Some(slice) = volume::slice_of(path) {
+        return Some(format!("{}_{}", volume::stem(&slice.volume), file_name(path)));
+    }
+    match stack::page_of(path) {
+        Some((stack, _)) => Some(format!("{}_{}", stem(stack), file_name(path))),
+        None => Some(stem(path)),
+    }
+}
+
 fn stem(path: &Path) -> String {
+    if volume::is_volume(path) {
+        return volume::stem(path);
+    }
+    let number = |e: &std::ffi::OsStr| e.to_string_lossy().bytes().all(|b| b.is_ascii_digit());
+    if path.extension().is_some_and(number) {
+        return file_name(path);
+    }
     path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
 }
 
@@ -231,8 +299,9 @@ impl Namer {
             );
             return Err(Error::Config(message));
         }
-        let known = |e: &&str| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(e));
-        match text.rsplit_once('.').filter(|(_, extension)| known(extension)) {
+        let known = |e: &str| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(e));
+        let volume = [".nii.gz", ".nii"].into_iter().find_map(|e| Some((text.strip_suffix(e)?, &e[1..])));
+        match volume.or_else(|| text.rsplit_once('.').filter(|(_, extension)| known(extension))) {
             Some((stem, e)) => Ok(Self { pattern: Some(stem.to_owned()), extension: Some(e.to_owned()) }),
             None => Ok(Self { pattern: Some(text.to_owned()), extension: None }),
         }
@@ -243,7 +312,9 @@ impl Namer {
     }
 
     fn may_be_mask(&self, path: &Path) -> bool {
-        let is = |wanted: &String| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(wanted));
+        let is = |wanted: &String| {
+            file_name(path).to_ascii_lowercase().ends_with(&format!(".{}", wanted.to_ascii_lowercase()))
+        };
         self.extension.as_ref().is_none_or(is)
     }
 
@@ -275,6 +346,7 @@ fn by_stem(dir: &Path, paths: Vec<PathBuf>) -> Result<BTreeMap<String, PathBuf>>
 
 struct Pair {
     id: String,
+    unit: String,
     image: PathBuf,
     mask: PathBuf,
 }
@@ -291,7 +363,7 @@ fn pair(
     if images.is_empty() {
         return Err(Error::data(
             image_dir,
-            "no pictures here; expected files ending in .png, .jpg, .jpeg, .tif or .tiff",
+            "no pictures here; expected files ending in .png, .jpg, .jpeg, .tif, .tiff, .dcm, .nii or .nii.gz",
         ));
     }
     let candidates = masks.into_iter().filter(|path| namer.may_be_mask(path)).collect();
@@ -299,7 +371,7 @@ fn pair(
     let (mut pairs, mut missing) = (Vec::new(), Vec::new());
     for (id, image) in images {
         match masks.remove(&namer.mask_stem(&id)) {
-            Some(mask) => pairs.push(Pair { id, image, mask }),
+            Some(mask) => pairs.push(Pair { unit: unit(&image, &id), id, image, mask }),
             None => missing.push(format!("{} (expected {})", file_name(&image), namer.mask_stem(&id))),
         }
     }
@@ -321,7 +393,7 @@ fn listed(table: &CsvTable, root: &Path) -> Result<Vec<Pair>, String> {
         .map(|(_, fields)| {
             let image = root.join(&fields[image]);
             let id = id.map_or_else(|| stem(&image), |id| fields[id].clone());
-            Pair { id, image, mask: root.join(&fields[mask]) }
+            Pair { unit: unit(&image, &id), id, image, mask: root.join(&fields[mask]) }
         })
         .collect();
     if pairs.is_empty() {
@@ -341,14 +413,47 @@ fn describe_unused(mask_dir: &Path, unused: &[String]) -> Vec<String> {
     if unused.is_empty() { Vec::new() } else { vec![line()] }
 }
 
+/// What a picture is a part of: a volume, where it is a slice that was named by itself; else itself.
+fn unit(image: &Path, id: &str) -> String {
+    volume::slice_of(image).map_or_else(|| id.to_owned(), |slice| volume::stem(&slice.volume))
+}
+
+/// The pairs, slice by slice where they are of volumes.
+fn slices_of(pairs: Vec<Pair>, axis: Axis) -> Result<Vec<Pair>> {
+    let mut all = Vec::new();
+    for pair in pairs {
+        if !volume::is_volume(&pair.image) {
+            all.push(pair);
+            continue;
+        }
+        if !volume::is_volume(&pair.mask) {
+            return Err(Error::data(
+                pair.mask,
+                "the mask of a volume must be a volume, too (.nii or .nii.gz)",
+            ));
+        }
+        let (images, masks) = (volume::slices(&pair.image, axis)?, volume::slices(&pair.mask, axis)?);
+        if images.len() != masks.len() {
+            let (image, n, mask) = (file_name(&pair.image), images.len(), masks.len());
+            return Err(Error::data(pair.mask, format!("has {mask} slices, but its picture {image} {n}")));
+        }
+        let slices = images.into_iter().zip(masks);
+        all.extend(slices.map(|(image, mask)| {
+            let id = format!("{}_{}", pair.id, file_name(&image));
+            Pair { id, unit: pair.unit.clone(), image, mask }
+        }));
+    }
+    Ok(all)
+}
+
 /// Reads all pictures, so that one which cannot be decoded is named now and not in mid-training, and compares
 /// their sizes with their masks'.
-fn measure(pairs: Vec<Pair>, image_dir: &Path) -> Result<Vec<Item>> {
-    let read: Vec<Result<_>> =
-        pairs.par_iter().map(|pair| Ok((decode(&pair.image)?.head(), dimensions(&pair.mask)?))).collect();
+fn measure(pairs: Vec<Pair>, image_dir: &Path, range: Range) -> Result<Vec<Item>> {
+    let read = |pair: &Pair| Ok((decode(&pair.image, range)?.head(), dimensions(&pair.mask)?));
+    let read: Vec<Result<_>> = pairs.par_iter().map(read).collect();
     let (mut items, mut differing) = (Vec::with_capacity(pairs.len()), Vec::new());
     let mut unreadable = Vec::new();
-    for (Pair { id, image, mask }, read) in pairs.into_iter().zip(read) {
+    for (Pair { id, unit, image, mask }, read) in pairs.into_iter().zip(read) {
         let ([width, height, channels], (mask_width, mask_height)) = match read {
             Ok(read) => read,
             Err(error) => {
@@ -361,7 +466,7 @@ fn measure(pairs: Vec<Pair>, image_dir: &Path) -> Result<Vec<Item>> {
             differing
                 .push(format!("{image} is {width}x{height} but its mask {mask} {mask_width}x{mask_height}"));
         }
-        items.push(Item { id, image, mask, width, height, channels });
+        items.push(Item { id, unit, image, mask, width, height, channels });
     }
     if !differing.is_empty() {
         let message = format!("sizes of picture and mask differ: {}", name_some(&differing));

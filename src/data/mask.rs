@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use super::coding::MaskCoding;
-use super::decode::{Raster, decode};
+use super::decode::{Raster, decode, labels};
+use super::levels::Range;
 use super::picture::{Picture, write_png};
 use super::{NAMED, name_some};
 use crate::{Error, Result};
@@ -39,6 +40,7 @@ impl Mask {
                     "decide the mask coding over the whole data set before reading".into(),
                 ));
             }
+            MaskCoding::Nonzero => pixels.set(),
             MaskCoding::Colours(map) => from_colours(path, &pixels, map)?,
             coding => match pixels {
                 Pixels::Bilevel(bits) => bits,
@@ -99,7 +101,7 @@ impl Mask {
             |class: u8| Error::data(path, format!("class {class} has no value in the mask coding {coding}"));
         let (channels, bytes) = match coding {
             MaskCoding::Auto | MaskCoding::Indices => (1, self.data.clone()),
-            MaskCoding::Binary01 | MaskCoding::Binary0_255 => {
+            MaskCoding::Binary01 | MaskCoding::Binary0_255 | MaskCoding::Nonzero => {
                 let white = |&class: &u8| if class < 2 { Ok(class * 255) } else { Err(unfit(class)) };
                 (1, self.data.iter().map(white).collect::<Result<Vec<u8>>>()?)
             }
@@ -147,13 +149,18 @@ pub(crate) enum Pixels {
     Bilevel(Vec<u8>),
     /// Gray values; low bit depths unscaled.
     Gray(Vec<u8>),
+    /// Labels of which some are above 255.
+    Labels(Vec<u16>),
     /// Colours, and the palette they came from, if any.
     Colour(Vec<[u8; 3]>, Vec<[u8; 3]>),
 }
 
 impl RawMask {
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let raster = decode(path)?;
+        if let Some(([width, height], labels)) = labels(path)? {
+            return Ok(Self { width, height, pixels: Pixels::of_labels(labels) });
+        }
+        let raster = decode(path, Range::Auto)?;
         let (width, height) = (raster.width, raster.height);
         let colour = |p: &[u16]| p[0] != p[1] || p[1] != p[2];
         // A palette's entries are classes by their number, whatever their colour; only black and white alone
@@ -167,10 +174,32 @@ impl RawMask {
 }
 
 impl Pixels {
+    fn of_labels(labels: Vec<u16>) -> Self {
+        match labels.iter().map(|v| u8::try_from(*v)).collect() {
+            Ok(small) => Self::Gray(small),
+            Err(_) => Self::Labels(labels),
+        }
+    }
+
+    /// Whether each pixel is anything but 0, or black.
+    fn set(&self) -> Vec<u8> {
+        match self {
+            Self::Bilevel(values) | Self::Gray(values) => values.iter().map(|v| u8::from(*v != 0)).collect(),
+            Self::Labels(values) => values.iter().map(|v| u8::from(*v != 0)).collect(),
+            Self::Colour(pixels, _) => pixels.iter().map(|p| u8::from(*p != [0; 3])).collect(),
+        }
+    }
+
     /// One value a pixel: gray values, bits, or palette indices.
     pub(crate) fn values(self, path: &Path) -> Result<Vec<u8>> {
         match self {
             Self::Bilevel(values) | Self::Gray(values) => Ok(values),
+            Self::Labels(values) => {
+                let most = values.iter().max().copied().unwrap_or(0);
+                let message =
+                    format!("holds the label {most}; classes go up to 255 (mask coding `nonzero` takes all)");
+                Err(Error::data(path, message))
+            }
             Self::Colour(_, palette) if palette.is_empty() => Err(Error::data(
                 path,
                 "the mask is in colours; give the colour of each class (mask coding `colours`)",
@@ -184,6 +213,10 @@ impl Pixels {
         match self {
             Self::Bilevel(bits) => Box::new(bits.iter().map(|&v| [v * 255; 3])),
             Self::Gray(values) => Box::new(values.iter().map(|&v| [v; 3])),
+            // What is beyond 255 has no colour, and black and white stand for others.
+            Self::Labels(values) => {
+                Box::new(values.iter().map(|&v| u8::try_from(v).map_or([255, 0, 255], |v| [v; 3])))
+            }
             Self::Colour(pixels, _) => Box::new(pixels.iter().copied()),
         }
     }

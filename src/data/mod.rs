@@ -12,10 +12,12 @@ mod coding;
 mod course;
 mod csv_table;
 mod decode;
+mod dicom;
 mod export;
 mod fit;
 mod folder;
 mod headers;
+mod levels;
 mod loader;
 mod mask;
 mod noise;
@@ -35,6 +37,7 @@ mod survey;
 #[cfg(test)]
 mod testing;
 mod unlabelled;
+pub(crate) mod volume;
 
 pub use angiography::{AngiographyDataset, AngiographyOptions};
 pub use batch::Batch;
@@ -46,6 +49,8 @@ pub use export::Export;
 pub(crate) use fit::starts;
 pub use fit::{Crop, Fit};
 pub use folder::{FolderDataset, FolderOptions, Item, list_pictures};
+pub(crate) use folder::{find_pictures, picture_name};
+pub use levels::Range;
 pub use loader::{Epoch, Loader, LoaderOptions, Partial};
 pub use mask::Mask;
 pub use noise::{Grain, PixelNoise};
@@ -61,6 +66,7 @@ pub use sheet::contact_sheet;
 pub use split::Split;
 pub use survey::{ClassShare, Survey, Twins};
 pub use unlabelled::WithUnlabelled;
+pub use volume::{Axis, VolumeOptions};
 
 /// How many offenders an error message names before it only counts them.
 const NAMED: usize = 5;

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::decode::{decode, dimensions};
 use super::folder::list_pictures;
+use super::levels::Range;
 use super::mask::Mask;
 use super::name_some;
 use super::picture::{Picture, check_channels};
@@ -84,7 +85,7 @@ impl Dataset for ObjectsDataset {
         let picture = Picture::read(&item.image, self.channels)?;
         let mut data = vec![0; picture.width * picture.height];
         for path in &item.objects {
-            let object = decode(path)?;
+            let object = decode(path, Range::Auto)?;
             if (object.width, object.height) != (picture.width, picture.height) {
                 return Err(Error::data(path, "changed its size since the data set was opened; start again"));
             }

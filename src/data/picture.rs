@@ -7,32 +7,49 @@ use image::imageops::{self, FilterType};
 use image::{ExtendedColorType, ImageBuffer, ImageFormat, Luma, Pixel, Rgb};
 
 use super::decode::{Raster, decode};
+use super::levels::Range;
 use crate::{Error, Result, io::atomic::write_atomic};
 
-/// A gray or RGB picture, HWC. Values are 0..1 as read; a normalised picture may leave that range.
+/// A gray or RGB picture, or one of several modalities, HWC. Values are 0..1 as read; a normalised picture may leave that range.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Picture {
     /// Pixels a row.
     pub width: usize,
     /// Rows.
     pub height: usize,
-    /// 1 (gray) or 3 (RGB).
+    /// 1 (gray), 3 (RGB), or as many as there are modalities.
     pub channels: usize,
     /// `height * width * channels` values; the channel runs fastest, then x.
     pub data: Vec<f32>,
 }
 
 impl Picture {
-    /// Reads a PNG, JPEG or TIFF of 8 or 16 bits as `channels` (1 or 3) channels. Alpha is dropped; colour
+    /// Reads a PNG, JPEG or TIFF of 8 or 16 bits, a DICOM file or a slice of a volume as `channels` (1 or 3) channels. Alpha is dropped; colour
     /// becomes gray by luma (.299, .587, .114); gray is repeated to RGB. Orientation tags and colour profiles
-    /// are not applied.
+    /// are not applied. Volumes whose voxels have several values have so many channels.
     ///
     /// # Errors
     /// [`Error::Io`] or [`Error::Data`] naming the file where it is unreadable, truncated, empty, of an
-    /// unsupported kind or too large; [`Error::Config`] for another number of channels.
+    /// unsupported kind or too large, or has another number of channels; [`Error::Config`] for a number that no picture has.
     pub fn read(path: impl AsRef<Path>, channels: usize) -> Result<Self> {
-        check_channels(channels)?;
-        Ok(Self::from_raster(decode(path.as_ref())?, channels))
+        Self::read_from(path.as_ref(), channels, Range::Auto)
+    }
+
+    /// As [`Self::read`], with what of a volume or a DICOM file becomes 0 and 1.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_from(path: &Path, channels: usize, range: Range) -> Result<Self> {
+        check_read_channels(channels)?;
+        let raster = decode(path, range)?;
+        let converts = matches!((raster.channels, channels), (1, 3)) || raster.colour && channels == 1;
+        if raster.channels != channels && !converts {
+            let found = raster.channels;
+            let message =
+                format!("has {found} channel(s), and {channels} are wanted; set data.channels to {found}");
+            return Err(Error::data(path, message));
+        }
+        Ok(Self::from_raster(raster, channels))
     }
 
     fn from_raster(raster: Raster, channels: usize) -> Self {
@@ -50,15 +67,20 @@ impl Picture {
     /// as the scale). Values are kept within 0..1, so resize before normalising.
     ///
     /// # Errors
-    /// [`Error::Config`] where a side is 0 or the picture has other than 1 or 3 channels.
+    /// [`Error::Config`] where a side is 0.
     pub fn resize(&self, width: usize, height: usize) -> Result<Self> {
-        check_channels(self.channels)?;
         if (width, height) == (self.width, self.height) {
             return Ok(self.clone());
         }
         let data = match self.channels {
             1 => resample::<Luma<f32>>(self, width, height),
-            _ => resample::<Rgb<f32>>(self, width, height),
+            3 => resample::<Rgb<f32>>(self, width, height),
+            n => (0..n)
+                .map(|c| resample::<Luma<f32>>(&self.plane(c), width, height))
+                .collect::<Option<Vec<_>>>()
+                .map(|planes| {
+                    (0..width * height).flat_map(|i| planes.iter().map(move |plane| plane[i])).collect()
+                }),
         };
         let refused = || {
             Error::Config(format!(
@@ -67,6 +89,12 @@ impl Picture {
             ))
         };
         Ok(Self { width, height, channels: self.channels, data: data.ok_or_else(refused)? })
+    }
+
+    /// One of the channels.
+    fn plane(&self, channel: usize) -> Self {
+        let data = self.data.iter().skip(channel).step_by(self.channels).copied().collect();
+        Self { width: self.width, height: self.height, channels: 1, data }
     }
 
     /// A white RGB picture.
@@ -95,6 +123,17 @@ impl Picture {
         check_channels(self.channels)?;
         let bytes: Vec<u8> = self.data.iter().map(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u8).collect();
         write_png(path.as_ref(), self.width, self.height, self.channels, &bytes)
+    }
+}
+
+/// Channels of a volume's slice at most.
+const MOST_CHANNELS: usize = 64;
+
+/// Refuses channel counts that no picture or volume has.
+pub(crate) fn check_read_channels(channels: usize) -> Result<()> {
+    match channels {
+        1..=MOST_CHANNELS => Ok(()),
+        n => Err(Error::Config(format!("pictures have 1 to {MOST_CHANNELS} channels, not {n}"))),
     }
 }
 
@@ -184,7 +223,8 @@ mod tests {
         assert!(close(gray.data[1], (2.99 + 11.74 + 3.42) / 255.0));
         gray_png(&path, 1, 1, |_, _| 51);
         assert_eq!(Picture::read(&path, 3).unwrap().data, vec![0.2; 3]);
-        assert!(matches!(Picture::read(&path, 2), Err(Error::Config(_))));
+        assert!(Picture::read(&path, 2).unwrap_err().to_string().contains("1 channel(s), and 2"));
+        assert!(matches!(Picture::read(&path, 0), Err(Error::Config(_))));
     }
 
     #[test]

@@ -31,6 +31,14 @@ pub trait Dataset: Send + Sync {
     /// May panic where `i >= len()`.
     fn id(&self, i: usize) -> &str;
 
+    /// What sample `i` must not be parted from, in splits: of a slice the name of its volume; else its own.
+    ///
+    /// # Panics
+    /// May panic where `i >= len()`.
+    fn unit(&self, i: usize) -> &str {
+        self.id(i)
+    }
+
     /// Width and height of sample `i` in pixels, without decoding it.
     ///
     /// # Panics
@@ -43,7 +51,7 @@ pub trait Dataset: Send + Sync {
     /// Where the sample cannot be read any more, or `i >= len()`.
     fn load(&self, i: usize) -> Result<Sample>;
 
-    /// Channels of every picture: 1 or 3.
+    /// Channels of every picture: 1 or 3, or as many as volumes have.
     fn channels(&self) -> usize;
 
     /// Number of classes; mask values are below it.

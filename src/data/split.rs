@@ -156,6 +156,36 @@ impl Split {
         self.test.iter().copied().find(|item| seen.contains(&groups[*item]))
     }
 
+    /// Whether a CSV file lists one of `ids` in its column `id`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be read; [`Error::Data`] where there is no such column.
+    pub fn lists_any(path: impl AsRef<Path>, ids: &[&str]) -> Result<bool> {
+        let path = path.as_ref();
+        let table = CsvTable::read(path)?;
+        let id = table.column("id").map_err(|message| Error::data(path, message))?;
+        let ids: HashSet<&str> = ids.iter().copied().collect();
+        Ok(table.rows().any(|(_, fields)| ids.contains(fields[id].as_str())))
+    }
+
+    /// The split of items of which item `i` belongs to `unit_of[i]`, where this is the split of those units.
+    #[must_use]
+    pub fn of_members(&self, unit_of: &[usize]) -> Self {
+        let members = |units: &[usize]| {
+            let units: HashSet<usize> = units.iter().copied().collect();
+            (0..unit_of.len()).filter(|item| units.contains(&unit_of[*item])).collect()
+        };
+        Self { train: members(&self.train), val: members(&self.val), test: members(&self.test) }
+    }
+
+    /// An item of which others of its unit are in another part.
+    pub fn parted(&self, unit_of: &[usize]) -> Option<usize> {
+        let mut seen: HashMap<usize, usize> = HashMap::new();
+        let parts = [&self.train, &self.val, &self.test].into_iter().enumerate();
+        let mut items = parts.flat_map(|(part, items)| items.iter().map(move |item| (part, *item)));
+        items.find(|(part, item)| *seen.entry(unit_of[*item]).or_insert(*part) != *part).map(|(_, item)| item)
+    }
+
     /// What a model is judged on: the test part, where there is none the validation part, where there is none either
     /// the training part.
     pub fn judged(&self) -> &[usize] {

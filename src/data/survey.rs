@@ -107,7 +107,10 @@ impl Survey {
                 all.empty.push(dataset.id(i).to_owned());
             }
             if seen.blank {
-                all.blank.push(dataset.id(i).to_owned());
+                // The first and last slices of a volume often show nothing.
+                if dataset.unit(i) == dataset.id(i) {
+                    all.blank.push(dataset.id(i).to_owned());
+                }
                 continue;
             }
             exact.entry(seen.exact).or_default().push(i);

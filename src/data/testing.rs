@@ -1,6 +1,10 @@
 //! Small files for the tests of this room.
 
+mod medical;
+
 use std::path::Path;
+
+pub(crate) use medical::{Dicom, Nifti, nifti};
 
 /// An 8-bit gray PNG whose pixel at (x, y) is `value(x, y)`.
 pub(crate) fn gray_png(path: &Path, width: u32, height: u32, value: impl Fn(u32, u32) -> u8) {

@@ -7,6 +7,7 @@ mod grenet;
 mod res_unet;
 mod rr_att_unet;
 mod sigrenet;
+mod smoothing;
 mod two_stage_unet;
 mod unet;
 mod unetpp;
@@ -15,6 +16,7 @@ pub use descent::{Descent, EdgeFilter, Energy, Step};
 pub use efficientnet::{Encoder, Stage};
 pub use efficientunetpp::is_unused;
 pub use sigrenet::Unit;
+pub use smoothing::Smoothing;
 
 use crate::{
     Error, Result,
@@ -130,6 +132,8 @@ pub struct Model {
     pub scheme: Scheme,
     /// What beliefs, or features of the decoder, descend.
     pub descent: Option<Descent>,
+    /// What smooths pictures first. A descent of the logits sees them as they are.
+    pub smoothing: Smoothing,
 }
 
 impl Model {
@@ -168,6 +172,7 @@ impl Model {
                 _ => Scheme::PyTorch,
             },
             descent: None,
+            smoothing: Smoothing::default(),
         }
     }
 
@@ -253,23 +258,24 @@ impl Model {
                 format!("has decoder levels 1 to {levels}, and no {level} to descend at"),
             ));
         }
+        let seen = self.smoothing.apply(graph, x)?;
         let mut net = Net::new(graph, train);
         (net.scheme, net.bn_eps, net.bn_momentum) = (self.scheme, self.bn_eps, self.bn_momentum);
         let mut stages = Vec::new();
         let logits = match self.network {
             Network::UNetPp | Network::GREnet => {
                 stages = match self.network {
-                    Network::UNetPp => unetpp::build(self, &mut net, x)?,
-                    _ => grenet::build(self, &mut net, x)?,
+                    Network::UNetPp => unetpp::build(self, &mut net, seen)?,
+                    _ => grenet::build(self, &mut net, seen)?,
                 };
                 stages.pop().ok_or_else(|| Error::shape(name, "has no result"))?
             }
-            Network::RrAttUNet => rr_att_unet::build(self, &mut net, x)?,
-            Network::EfficientUNetPp => efficientunetpp::build(self, &mut net, x)?,
-            Network::SiGREnet => sigrenet::build(self, &mut net, x)?,
-            Network::TwoStageUNet => two_stage_unet::build(self, &mut net, x)?,
-            Network::ResUNet => res_unet::build(self, &mut net, x)?,
-            _ => unet::build(self, &mut net, x)?,
+            Network::RrAttUNet => rr_att_unet::build(self, &mut net, seen)?,
+            Network::EfficientUNetPp => efficientunetpp::build(self, &mut net, seen)?,
+            Network::SiGREnet => sigrenet::build(self, &mut net, seen)?,
+            Network::TwoStageUNet => two_stage_unet::build(self, &mut net, seen)?,
+            Network::ResUNet => res_unet::build(self, &mut net, seen)?,
+            _ => unet::build(self, &mut net, seen)?,
         };
         stages.push(self.descended(&mut net, x, 0, logits)?);
         Ok(stages)

@@ -199,8 +199,10 @@ fn confusion() -> Vec<Sample> {
 }
 
 fn median() -> Vec<Sample> {
-    let of = |x: Shape| Sample::new(x.to_string(), Median { each: false }, &[x]).forward_only();
-    vec![of(ODD), of(TINY), some(Median { each: true }, vec![0.0, 1.0, 0.0])]
+    let of = |size: usize, x: Shape| {
+        Sample::new(format!("{size} {x}"), Median { size, each: false }, &[x]).forward_only()
+    };
+    vec![of(3, ODD), of(3, TINY), of(5, ODD), some(Median { size: 3, each: true }, vec![0.0, 1.0, 0.0])]
 }
 
 fn signed_distance() -> Vec<Sample> {

@@ -20,10 +20,10 @@ pub use descent::DescentConfig;
 pub use losses::Losses;
 pub use sections::{AugmentConfig, DataConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig};
 pub use values::{
-    ClassReduction, ClassWeighting, Compatibility, DataKind, EdgeFilterName, EmptyMasks, EncoderName,
-    EnergyName, Fit, GateAct, GradientThrough, Init, LossName, LossScope, MaskCoding, ModelName, NoiseSpace,
-    Normalise, OptimName, OrderName, PacingName, Padding, Partial, PenaltyForm, Precision, RetrievalName,
-    RuleName, Schedule, SeenName, Size, UnitName,
+    AxisName, ClassReduction, ClassWeighting, Compatibility, DataKind, EdgeFilterName, EmptyMasks,
+    EncoderName, EnergyName, Fit, GateAct, GradientThrough, Init, LossName, LossScope, MaskCoding, ModelName,
+    NoiseSpace, Normalise, OptimName, OrderName, PacingName, Padding, Partial, PenaltyForm, Precision,
+    RetrievalName, RuleName, Schedule, SeenName, Size, UnitName,
 };
 
 use crate::{Error, Result};

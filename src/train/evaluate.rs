@@ -9,6 +9,7 @@ use super::{
     Setup,
     checkpoint::{self, snapshots},
     config::{Config, EmptyMasks},
+    folds::fold_folders,
 };
 use crate::{
     Error, Result,
@@ -183,25 +184,31 @@ impl Gallery {
     }
 }
 
-/// What predicts with a run's weights: those of `files`; where none are given, of its snapshots, else its best, else its
-/// last.
+/// What predicts with a run's weights: those of `files`, or of runs that are named there; where none are given, of its
+/// snapshots, else its best, else its last; and for the folder of a cross-validation those of all its folds.
 ///
 /// # Errors
-/// [`Error::Config`] where there is no checkpoint; what reading one raises.
+/// [`Error::Config`] where there is no checkpoint, or a fold has none; what reading one raises.
 pub fn trained(
     context: &Arc<Context>,
     setup: &Setup,
     config: &Config,
     files: &[PathBuf],
 ) -> Result<Vec<Predictor>> {
-    let folder = &config.train.out;
-    let mut files = files.to_vec();
-    if files.is_empty() && config.train.snapshots > 1 {
-        files = snapshots(folder)?;
-    }
-    if files.is_empty() {
-        files.push(kept(folder)?);
-    }
+    let of_run = |folder: &Path| -> Result<Vec<PathBuf>> {
+        let all = if config.train.snapshots > 1 { snapshots(folder)? } else { Vec::new() };
+        if all.is_empty() { Ok(vec![kept(folder)?]) } else { Ok(all) }
+    };
+    let files = match (files, is_cross_validation(config)) {
+        ([], true) => {
+            fold_folders(config).iter().map(|fold| of_run(fold)).collect::<Result<Vec<_>>>()?.concat()
+        }
+        ([], false) => of_run(&config.train.out)?,
+        (files, _) => {
+            let given = |path: &PathBuf| if path.is_dir() { of_run(path) } else { Ok(vec![path.clone()]) };
+            files.iter().map(given).collect::<Result<Vec<_>>>()?.concat()
+        }
+    };
     let mut graph = Graph::new();
     let x = graph.input("picture", Shape::new(1, setup.size[0], setup.size[1], setup.model.in_channels));
     setup.model.build(&mut graph, x, false)?;
@@ -211,6 +218,12 @@ pub fn trained(
         Ok(Predictor::new(&setup.model, &weights, setup.size))
     };
     files.iter().map(predictor).collect()
+}
+
+/// Whether the run folder is that of a cross-validation, with a run for each fold below it.
+pub fn is_cross_validation(config: &Config) -> bool {
+    let own = ["best.safetensors", "last.safetensors"].map(|name| config.train.out.join(name));
+    !own.iter().any(|path| path.exists()) && fold_folders(config).iter().any(|fold| fold.is_dir())
 }
 
 /// The checkpoint of a run folder that is used where none is named: its best, else its last.

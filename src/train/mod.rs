@@ -17,6 +17,8 @@ mod evaluate;
 #[cfg(feature = "cli")]
 mod events;
 #[cfg(feature = "cli")]
+mod folds;
+#[cfg(feature = "cli")]
 mod footprint;
 #[cfg(feature = "cli")]
 mod lock;
@@ -49,12 +51,14 @@ pub use curriculum::rank;
 #[cfg(feature = "cli")]
 pub use descend::Undescended;
 #[cfg(feature = "cli")]
-pub use evaluate::{Evaluated, Evaluation, Shown, kept, trained};
+pub use evaluate::{Evaluated, Evaluation, Shown, is_cross_validation, kept, trained};
+#[cfg(feature = "cli")]
+pub use folds::{Folds, SCORES, fold_folders, run_folds};
 #[cfg(feature = "cli")]
 pub use footprint::Footprint;
 pub use objective::Objective;
 #[cfg(feature = "cli")]
-pub use open::written_coding;
+pub use open::{volumes, written_coding, written_labels};
 pub use pretext::Pretext;
 #[cfg(feature = "cli")]
 pub use report::remake;

@@ -1,6 +1,7 @@
 //! From config keys to pictures and their split.
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -12,8 +13,8 @@ use super::{
 use crate::{
     Error, Result,
     data::{
-        AngiographyDataset, AngiographyOptions, Dataset, FolderDataset, FolderOptions, MaskCoding,
-        ObjectsDataset, PolygonsDataset, PolygonsOptions, ShapesDataset, ShapesOptions, Split,
+        AngiographyDataset, AngiographyOptions, Axis, Dataset, FolderDataset, FolderOptions, MaskCoding,
+        ObjectsDataset, PolygonsDataset, PolygonsOptions, ShapesDataset, ShapesOptions, Split, VolumeOptions,
     },
 };
 
@@ -49,6 +50,7 @@ pub(super) fn data(config: &Config) -> Result<Data> {
                 channels: data.channels,
                 classes,
                 coding: coding(data),
+                volumes: volumes(data),
                 ..FolderOptions::new(&data.root)
             };
             let folder = match data.kind {
@@ -59,7 +61,7 @@ pub(super) fn data(config: &Config) -> Result<Data> {
             Arc::new(folder)
         }
     };
-    let split = split(config, &*dataset)?;
+    let split = split(config, &*dataset, &mut warnings)?;
     Ok(Data { learnt: dataset.clone(), dataset, split, warnings })
 }
 
@@ -93,10 +95,31 @@ fn series(data: &DataConfig) -> Result<[usize; 3]> {
     Ok([parts.train.len(), parts.val.len(), data.shapes_test])
 }
 
+/// How volumes and DICOM files are taken.
+pub fn volumes(data: &DataConfig) -> VolumeOptions {
+    let axis = match data.axis {
+        config::AxisName::X => Axis::X,
+        config::AxisName::Y => Axis::Y,
+        config::AxisName::Z => Axis::Z,
+    };
+    VolumeOptions { axis, modalities: data.modalities.clone(), range: data.range }
+}
+
+/// The numbers of the classes in the volumes that are written: those of the data set's masks where they are gray values,
+/// else the classes' own.
+pub fn written_labels(config: &Config) -> Vec<u8> {
+    let classes = config.model.classes.max(2);
+    let gray = |c: &[u8; 3]| (c[0] == c[1] && c[1] == c[2]).then_some(c[0]);
+    let coded = config.data.mask_coding == config::MaskCoding::Colours;
+    let gray: Option<Vec<u8>> = coded.then(|| config.data.colours.iter().map(gray).collect()).flatten();
+    gray.unwrap_or_else(|| (0..=255).take(classes).collect())
+}
+
 fn coding(data: &DataConfig) -> MaskCoding {
     match data.mask_coding {
         config::MaskCoding::Auto => MaskCoding::Auto,
         config::MaskCoding::Labels => MaskCoding::Indices,
+        config::MaskCoding::Nonzero => MaskCoding::Nonzero,
         config::MaskCoding::Colours => {
             MaskCoding::Colours(data.colours.iter().enumerate().map(|(i, c)| (*c, i as u8)).collect())
         }
@@ -106,27 +129,57 @@ fn coding(data: &DataConfig) -> MaskCoding {
 /// How predicted masks are written: as the data set's, where the config says how those are.
 pub fn written_coding(config: &Config) -> MaskCoding {
     match coding(&config.data) {
-        MaskCoding::Auto if config.model.classes <= 2 => MaskCoding::Binary0_255,
+        MaskCoding::Auto | MaskCoding::Nonzero if config.model.classes <= 2 => MaskCoding::Binary0_255,
         MaskCoding::Auto => MaskCoding::Indices,
         given => given,
     }
 }
 
-fn split(config: &Config, dataset: &dyn Dataset) -> Result<Split> {
+/// The parts. What belongs together, as the slices of a volume, stays so, unless the CSV file names the slices one by one.
+fn split(config: &Config, dataset: &dyn Dataset, warnings: &mut Vec<String>) -> Result<Split> {
+    let ids: Vec<&str> = (0..dataset.len()).map(|i| dataset.id(i)).collect();
+    let mut names: Vec<&str> = Vec::new();
+    let mut unit_of: Vec<usize> = Vec::with_capacity(ids.len());
+    let mut known: HashMap<&str, usize> = HashMap::new();
+    for unit in (0..dataset.len()).map(|i| dataset.unit(i)) {
+        unit_of.push(*known.entry(unit).or_insert_with(|| {
+            names.push(unit);
+            names.len() - 1
+        }));
+    }
+    let table = &config.data.split;
+    let one_by_one = names.len() < ids.len()
+        && !table.as_os_str().is_empty()
+        && Split::lists_any(beside(&config.data, table), &ids)?;
+    if !one_by_one {
+        return Ok(cut(config, &names)?.of_members(&unit_of));
+    }
+    let split = cut(config, &ids)?;
+    if let Some(item) = split.parted(&unit_of) {
+        let unit = dataset.unit(item);
+        let file = table.display();
+        warnings.push(format!(
+            "{file} puts slices of {unit} into several parts: scores on them are not of a volume that was never seen"
+        ));
+    }
+    Ok(split)
+}
+
+/// Cuts what is named `ids` into parts.
+fn cut(config: &Config, ids: &[&str]) -> Result<Split> {
     let data = &config.data;
     // Folds of one data set are of one cut, and spare one test part, whatever the seed of the run.
     let seed = if data.folds > 0 { data.fold_seed } else { config.train.seed };
-    let ids: Vec<&str> = (0..dataset.len()).map(|i| dataset.id(i)).collect();
     let table = (!data.split.as_os_str().is_empty()).then(|| beside(data, &data.split));
     let groups = match &table {
-        Some(table) if !data.group.is_empty() => Some(Split::groups(table, &data.group, &ids)?),
+        Some(table) if !data.group.is_empty() => Some(Split::groups(table, &data.group, ids)?),
         _ => None,
     };
     let fractions = [1.0 - data.val_fraction - data.test_fraction, data.val_fraction, data.test_fraction];
     let split = match (&table, &groups) {
-        (Some(table), _) if Split::names_parts(table)? => Split::from_csv(table, &ids)?,
+        (Some(table), _) if Split::names_parts(table)? => Split::from_csv(table, ids)?,
         (_, Some(groups)) => Split::grouped_fractions(groups, fractions, seed)?,
-        (Some(table), None) => Split::from_csv(table, &ids)?,
+        (Some(table), None) => Split::from_csv(table, ids)?,
         (None, None) if data.kind.is_drawn() && data.shapes_test > 0 => Split::series(series(data)?),
         (None, None) => Split::fractions(ids.len(), fractions, seed)?,
     };

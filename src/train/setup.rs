@@ -21,7 +21,7 @@ use crate::{
         Bce, ClassReduction, ClassWeighting, Link, Loss, LossOptions, LossSpec, Penalty, PenaltyForm, Scope,
         SoftmaxFocal,
     },
-    models::{Encoder, Model, Network, Unit},
+    models::{Encoder, Model, Network, Smoothing, Unit},
     nn::{Padding, Scheme},
     ops::Act,
     optim::{Adam, Method, Moments, NAdam, OptimSpec, PlateauSpec, Scaling, Schedule, Sgd, Warmup},
@@ -151,6 +151,7 @@ fn model(config: &Config) -> Result<Model> {
             config::Init::Public => Scheme::Public,
         },
         descent: descent::of(&config.descent),
+        smoothing: Smoothing { median: config.data.median, sigma: config.data.blur as f32 },
     })
 }
 

@@ -134,7 +134,7 @@ pub fn augmentation_graph(graph: &mut Graph, how: Augmentation, x: Var, y: Var) 
     let blurs = how.blur.map(|_| graph.input("blurs", each));
     let mut soft = x;
     if let Some(medians) = medians {
-        soft = graph.apply(Median { each: true }, &[soft, medians])?;
+        soft = graph.apply(Median { size: 3, each: true }, &[soft, medians])?;
     }
     if let (Some(blurs), Some(sigma)) = (blurs, how.blur) {
         for across in [true, false] {

@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::Key;
 use super::values::{
-    ClassReduction, ClassWeighting, DataKind, EmptyMasks, EncoderName, Fit, GateAct, Init, Kind, LossName,
-    LossScope, MaskCoding, ModelName, NoiseSpace, Normalise, OptimName, Padding, Partial, PenaltyForm,
-    Precision, Schedule, SeenName, Size, UnitName, as_toml, take,
+    AxisName, ClassReduction, ClassWeighting, DataKind, EmptyMasks, EncoderName, Fit, GateAct, Init, Kind,
+    LossName, LossScope, MaskCoding, ModelName, NoiseSpace, Normalise, OptimName, Padding, Partial,
+    PenaltyForm, Precision, Schedule, SeenName, Size, UnitName, as_toml, take,
 };
-use crate::data::PolygonsOptions;
+use crate::data::{PolygonsOptions, Range};
 
 /// Declares a section: a struct with a default, and what reading and explaining need.
 macro_rules! section {
@@ -141,9 +141,10 @@ section! {
         kind: DataKind = DataKind::Folder;
         /// The folder that holds pictures and masks, from the working folder; needed for all kinds that are not drawn.
         root: PathBuf = PathBuf::new();
-        /// Folder of the pictures below root, or a TIFF file whose pages they are.
+        /// Folder of the pictures below root, or a TIFF file whose pages they are, or a NIfTI volume (.nii, .nii.gz) whose
+        /// slices they are. Volumes in the folder stand for their slices.
         images: PathBuf = PathBuf::from("images");
-        /// Folder of the masks below root, or a TIFF file whose pages they are.
+        /// Folder of the masks below root, or such a file.
         masks: PathBuf = PathBuf::from("masks");
         /// File name of a picture's mask, {stem} standing for the picture's name without ending. Empty: the
         /// same name with any ending.
@@ -152,16 +153,26 @@ section! {
         /// lies in root or in the working folder.
         list: PathBuf = PathBuf::from("list.csv");
         /// What a mask's pixels mean: auto (0 and 1, 0 and 255, or class numbers, whichever all masks fit),
-        /// labels (the value is the class), or colours.
+        /// labels (the value is the class), nonzero (what is not 0 is class 1), or colours.
         mask_coding: MaskCoding = MaskCoding::Auto;
         /// The colour [red, green, blue] of each class, background first; for mask_coding "colours". A grey value v is the
         /// colour [v, v, v].
         colours: Vec<[u8; 3]> = Vec::new();
-        /// A CSV file with columns id (a picture's name) and split (train, val or test), or id and that of data.group
+        /// The axis that NIfTI volumes are cut across, as their files count: x, y, or z, the third. Rows of a slice run along
+        /// the lower of the other two.
+        axis: AxisName = AxisName::Z;
+        /// What the names of a volume's files end with, before .nii, where it has one file a modality, as ["_t1", "_t2"];
+        /// each is a channel. Folders directly below that of the pictures, and of the masks, are then looked into, too.
+        modalities: Vec<String> = Vec::new();
+        /// Which values of a NIfTI volume or a DICOM file become 0 and 1, before data.normalise: minmax, the least and the
+        /// largest of the volume (of each modality by itself); percentiles, the half per cent from each end; [black, white], as
+        /// [-160, 240] in Hounsfield units; or auto: the window of a DICOM file, where it has one, else minmax.
+        range: Range = Range::Auto;
+        /// A CSV file with columns id (a picture's name, or a volume's for all its slices) and split (train, val or test), or id and that of data.group
         /// alone. Without a column split, and if empty, pictures are split at random by the fractions.
         split: PathBuf = PathBuf::new();
         /// A column of the CSV file of data.split: pictures with the same entry, say of one patient, stay in one part of
-        /// random splits and folds. Empty: each by itself.
+        /// random splits and folds. Empty: each by itself, the slices of a volume together.
         group: String = String::new();
         /// Cross-validation: what is not for testing is shared out in this many folds. 0: none.
         folds: usize = 0;
@@ -179,12 +190,17 @@ section! {
         size: Size = Size { height: 256, width: 256 };
         /// Pixels from one tile to the next; 0: tiles do not overlap.
         stride: usize = 0;
-        /// Channels pictures are converted to: 1 gray, 3 colour.
+        /// Channels pictures are converted to: 1 gray, 3 colour; of volumes as many as they have modalities.
         channels: usize = 3;
         /// How values are scaled: unit (0 to 1), zscore (mean 0, deviation 1, each picture by itself), minmax (from its
         /// least to its largest value to 0 to 1, each picture by itself, channels together), or
         /// { mean = [..], std = [..] } by channel, on values of 0 to 1.
         normalise: Normalise = Normalise::Unit;
+        /// All pictures go through a median filter of so many pixels a side, 3 or 5, before the network sees them, in training
+        /// and prediction alike, on the device, as they are normalised (and augmented); 0: none.
+        median: usize = 0;
+        /// Likewise, after it, through a Gaussian of this deviation in pixels of data.size; 0: none.
+        blur: f64 = 0.0;
         /// Standard deviation of normal noise that is added to all pictures of a run after resizing and before they are
         /// normalised, each channel by itself: new in every epoch for training (by train.seed), fixed for validation and
         /// test (by shapes_seed and the picture's name). `gyre predict` adds none.

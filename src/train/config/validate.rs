@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    data::{AngiographyDataset, PolygonsOptions},
+    data::{AngiographyDataset, PolygonsOptions, Range},
 };
 
 /// More levels than any picture can be halved.
@@ -116,8 +116,23 @@ impl Config {
 
     fn validate_data(&self) -> Result<()> {
         let data = &self.data;
-        ensure(matches!(data.channels, 1 | 3), || {
-            format!("data.channels is {}; it must be 1 (gray) or 3 (colour)", data.channels)
+        let volumes =
+            matches!(data.kind, DataKind::Folder | DataKind::List) && (1..=64).contains(&data.channels);
+        ensure(matches!(data.channels, 1 | 3) || volumes, || {
+            format!(
+                "data.channels is {}; it must be 1 (gray) or 3 (colour), or the modalities of volumes",
+                data.channels
+            )
+        })?;
+        ensure(!data.modalities.iter().any(String::is_empty), || {
+            "data.modalities holds an empty text".to_owned()
+        })?;
+        if let Range::Given([black, white]) = data.range {
+            let fits = black.is_finite() && white.is_finite() && black < white;
+            ensure(fits, || format!("data.range is [{black}, {white}]; the first must be below the second"))?;
+        }
+        ensure(data.mask_coding != MaskCoding::Nonzero || self.model.classes <= 2, || {
+            format!("data.mask_coding = \"nonzero\" has 2 classes; model.classes is {}", self.model.classes)
         })?;
         ensure(data.channels == self.model.in_channels, || {
             let (data, model) = (data.channels, self.model.in_channels);
@@ -143,6 +158,10 @@ impl Config {
             )
         })?;
         self.validate_drawn()?;
+        ensure(matches!(data.median, 0 | 3 | 5), || {
+            format!("data.median is {}; it must be 3 or 5, or 0 for none", data.median)
+        })?;
+        within("data.blur", data.blur, (0.0..=32.0).contains(&data.blur), "0 to 32 pixels")?;
         within("data.noise", data.noise, data.noise >= 0.0 && data.noise <= 1e6, "0 to a million")?;
         self.validate_colours()?;
         self.validate_normalise()
@@ -409,7 +428,7 @@ mod tests {
             ("model.name = \"efficientunetpp\"\nmodel.squeeze = 0", "model.squeeze is 0"),
             ("model.name = \"efficientunetpp\"\nmodel.attention = true", "rrattunet"),
             ("model.name = \"efficientunetpp\"\ndata.size = 48", "try 32 or 64"),
-            ("data.channels = 2", "1 (gray) or 3"),
+            ("data.channels = 65", "1 (gray) or 3"),
             ("train.batch = 4096\ntrain.micro_batches = 2048", "1024"),
             ("model.bn_momentum = 1.5", "model.bn_momentum is 1.5; it must be 0 to 1"),
             ("data.size = 250", "try 240 or 256"),
@@ -432,6 +451,14 @@ mod tests {
             ("data.colours = [[1, 2, 3], [1, 2, 3]]", "twice"),
             ("data.normalise = {mean = [0.5], std = [0.5]}", "data.channels is 3"),
             ("data.normalise = {mean = [0, 0, 0], std = [1, 0, 1]}", "std above 0"),
+            ("data.median = 4", "data.median is 4"),
+            ("data.blur = 40", "data.blur is 40"),
+            ("data.range = [3, 3]", "data.range is [3, 3]"),
+            ("data.range = \"mean\"", "percentiles"),
+            ("data.modalities = [\"\"]", "data.modalities"),
+            ("data.channels = 0\nmodel.in_channels = 0", "model.in_channels"),
+            ("data.kind = \"shapes\"\ndata.channels = 4\nmodel.in_channels = 4", "data.channels is 4"),
+            ("data.mask_coding = \"nonzero\"\nmodel.classes = 3", "has 2 classes"),
             ("augment.rotate = -1", "augment.rotate is -1"),
             ("augment.skew = 0.5", "augment.skew"),
             ("augment.probability = 2", "augment.probability"),

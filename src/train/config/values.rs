@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::data::Range;
+
 /// What a message calls the values of a type.
 pub(super) trait Kind {
     fn kind() -> String;
@@ -29,6 +31,8 @@ kinds! {
     PathBuf: "path",
     Vec<f64>: "list of numbers",
     Vec<usize>: "list of integers >= 0",
+    Vec<String>: "list of texts",
+    Range: "\"auto\", \"minmax\", \"percentiles\" or [black, white]",
     Vec<[u8; 3]>: "list of [red, green, blue], each 0 to 255",
     Size: "integer > 0, or [height, width]",
     Normalise: "\"unit\", \"zscore\", \"minmax\" or { mean = [..], std = [..] }",
@@ -308,12 +312,25 @@ choice! {
     }
 }
 choice! {
+    /// An axis of a volume.
+    AxisName {
+        /// The first.
+        X = "x",
+        /// The second.
+        Y = "y",
+        /// The third.
+        Z = "z",
+    }
+}
+choice! {
     /// What a mask's pixels mean.
     MaskCoding {
         /// Decided by what the masks hold: 0 and 1, 0 and 255, or class numbers.
         Auto = "auto",
         /// The grey value is the class.
         Labels = "labels",
+        /// What is not 0 is class 1.
+        Nonzero = "nonzero",
         /// Each class has a colour.
         Colours = "colours",
     }
