@@ -255,6 +255,10 @@ fn dicom() {
         gray(8).bytes8(&[7; 30]),
         gray(16).text(0x1053, b"DS", "0.5").text(0x1052, b"DS", "-9").bytes16(&[300; 30]),
         Dicom::gray(40, 50, 8, false, "RGB").bytes8(&[99; 6000]),
+        [(0x0002, 1), (0x0010, 6), (0x0011, 5), (0x0100, 8), (0x0101, 8), (0x0102, 7), (0x0103, 0)]
+            .into_iter()
+            .fold(Dicom::new(true).text(0x0004, b"CS", "MONOCHROME2"), |d, (element, v)| d.number(element, v))
+            .bytes8(&[3; 30]),
     ];
     fuzz(&good, "picture.dcm", |path, _| {
         Picture::read(path, 1)?;

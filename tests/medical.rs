@@ -37,6 +37,8 @@ out = "run"
 
 /// A ball in a volume of 20x18x6 voxels: brighter inside, of `label` in the mask.
 fn ball(folder: &Path, name: &str, about: &Nifti, label: f64) {
+    // No two are alike.
+    let seed: usize = name.bytes().map(usize::from).sum();
     let inside = |i: usize| {
         let [x, y, z] = [i % 20, i / 20 % 18, i / 360].map(|v| v as f64);
         (x - 9.0).powi(2) + (y - 8.0).powi(2) + 4.0 * (z - 2.5).powi(2) < 36.0
@@ -44,7 +46,7 @@ fn ball(folder: &Path, name: &str, about: &Nifti, label: f64) {
     for part in ["images", "masks"] {
         fs::create_dir_all(folder.join(part)).unwrap();
     }
-    let shade = |i: usize| if inside(i) { 90.0 } else { (i * 7 % 30) as f64 };
+    let shade = |i: usize| if inside(i) { 90.0 } else { ((i * 7 + seed * i / 9) % 30) as f64 };
     nifti(&folder.join("images").join(name), about, shade);
     let mask = Nifti { datatype: 2, ..about.clone() };
     nifti(&folder.join("masks").join(name), &mask, |i| if inside(i) { label } else { 0.0 });

@@ -106,7 +106,9 @@ impl Picture {
         let decoded = self.object.decode_pixel_data().map_err(|e| damaged(path, &e))?;
         let Claim { width, height, bits, .. } = self.claim;
         let wanted = u64::from(width) * u64::from(height) * bits / 8;
-        if (decoded.data().len() as u64) < wanted || decoded.bits_stored() > decoded.bits_allocated() {
+        if (decoded.data().len() as u64) < wanted
+            || !(1..=decoded.bits_allocated()).contains(&decoded.bits_stored())
+        {
             let message = format!(
                 "{} bytes of pixels where {wanted} are claimed; export it again",
                 decoded.data().len()

@@ -12,9 +12,15 @@ const KEPT: [u16; 15] = [
     0x0002, 0x0004, 0x0006, 0x0008, 0x0010, 0x0011, 0x0100, 0x0101, 0x0102, 0x0103, 0x1050, 0x1051, 0x1052,
     0x1053, 0x1056,
 ];
-/// Value representations whose length takes four bytes, behind two that are 0.
-const LONG: [&[u8; 2]; 13] =
-    [b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"];
+/// Value representations whose length takes two bytes. That of others takes four, behind two that are 0; what is no
+/// representation counts as an unknown one, as the reader has it.
+const SHORT: [&[u8; 2]; 21] = [
+    b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL",
+    b"SS", b"ST", b"TM", b"UI", b"UL", b"US",
+];
+/// The others that are known.
+const LONG: [&[u8; 2]; 12] =
+    [b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UR", b"UT", b"UV"];
 
 /// How elements are written.
 #[derive(Clone, Copy)]
@@ -49,6 +55,9 @@ pub(super) fn excerpt(bytes: &[u8]) -> Result<Vec<u8>, String> {
         kept.extend(&bytes[at..end]);
         at = end;
     }
+    // The length of that group: where it is wrong the reader would take others for it.
+    let length = (kept.len().saturating_sub(START + 12) as u32).to_le_bytes();
+    kept.iter_mut().skip(START + 8).zip(length).for_each(|(byte, right)| *byte = right);
     match uid.trim_ascii_end().strip_suffix(b"\0").unwrap_or(uid.trim_ascii_end()) {
         b"1.2.840.10008.1.2" => syntax.implicit = true,
         b"1.2.840.10008.1.2.2" => syntax.big_endian = true,
@@ -88,11 +97,11 @@ fn element(bytes: &[u8], at: usize, syntax: Syntax) -> Option<Element> {
         return Some(Element { tag, unknown: false, length: four(at + 4)?, value: at + 8 });
     }
     let kind = bytes.get(at + 4..at + 6)?;
-    let unknown = kind == b"UN";
-    match LONG.iter().any(|long| kind == *long) {
-        true => Some(Element { tag, unknown, length: four(at + 8)?, value: at + 12 }),
-        false => Some(Element { tag, unknown, length: two(at + 6)?.into(), value: at + 8 }),
+    if SHORT.iter().any(|short| kind == *short) {
+        return Some(Element { tag, unknown: false, length: two(at + 6)?.into(), value: at + 8 });
     }
+    let unknown = !LONG.iter().any(|long| kind == *long);
+    Some(Element { tag, unknown, length: four(at + 8)?, value: at + 12 })
 }
 
 /// Where an element ends.

@@ -169,7 +169,7 @@ impl Dicom {
 
     /// A text of group 0028, padded to an even length.
     pub fn text(self, element: u16, kind: &[u8; 2], value: &str) -> Self {
-        let padded = if value.len() % 2 == 0 { value.to_owned() } else { format!("{value} ") };
+        let padded = if value.len().is_multiple_of(2) { value.to_owned() } else { format!("{value} ") };
         self.element((0x0028, element), kind, padded.as_bytes())
     }
 

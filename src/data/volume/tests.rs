@@ -13,7 +13,7 @@ fn slices_across_every_axis() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.nii");
     // A voxel's value tells its place: x + 10 y + 100 z.
-    nifti(&path, &tiny(), |i| (i % 3 + 10 * (i / 3 % 2) + 100 * (i / 6)) as f64);
+    nifti(&path, &Nifti { datatype: 512, ..tiny() }, |i| (i % 3 + 10 * (i / 3 % 2) + 100 * (i / 6)) as f64);
     let range = Range::Given([0.0, 65535.0]);
     for (axis, first, size, values) in [
         (Axis::Z, "z003", (3, 2), vec![300, 301, 302, 310, 311, 312]),
