@@ -51,6 +51,20 @@ fn the_strided_network_has_its_published_sizes() {
     assert_eq!(count(1), 18_841_089);
 }
 
+/// Each stage of GREnet but the first has a ConvLSTM, a 1x1 convolution and a selective-kernel block beside its U-Net.
+#[test]
+fn networks_of_several_results_have_their_published_sizes() {
+    let count = |model: &Model| encoded_graph(model, 1, false).parameter_count();
+    let grenet = Model::new(Network::GREnet, 3, 1);
+    assert_eq!(count(&Model { t: 1, ..grenet.clone() }), 1_962_625);
+    assert_eq!(count(&grenet), 20_443_011);
+    assert_eq!(grenet.stages(), 3);
+    let nested = Model { widths: vec![32, 64, 128, 256, 512], ..Model::new(Network::UNetPp, 3, 1) };
+    // That of one result alone, and three more heads.
+    assert_eq!(count(&nested), 9_163_329 + 3 * 33);
+    assert_eq!(nested.stages(), 4);
+}
+
 /// By its parts, and how many times as large convolutional LSTMs are as gated residual blocks: the paper says 7 to 8.
 #[test]
 fn the_separable_network_has_the_size_of_its_parts() {

@@ -9,13 +9,15 @@ use super::{Again, Claim, Column, Plot, check};
 use crate::{Error, Result};
 
 /// Experiments that ship with the program: name and text.
-const BUILTIN: [(&str, &str); 6] = [
+const BUILTIN: [(&str, &str); 8] = [
     ("table1", include_str!("../../assets/experiments/table1.toml")),
     ("table2", include_str!("../../assets/experiments/table2.toml")),
     ("noise", include_str!("../../assets/experiments/noise.toml")),
     ("samples", include_str!("../../assets/experiments/samples.toml")),
     ("noise_angiography", include_str!("../../assets/experiments/noise_angiography.toml")),
     ("samples_angiography", include_str!("../../assets/experiments/samples_angiography.toml")),
+    ("sigrenet", include_str!("../../assets/experiments/sigrenet.toml")),
+    ("efficiency", include_str!("../../assets/experiments/efficiency.toml")),
 ];
 
 /// The text of an experiment that ships with the program.

@@ -256,6 +256,13 @@ impl LossSpec {
         self.terms.iter().any(|(_, loss)| matches!(loss, Loss::Consistency(_)))
     }
 
+    /// The terms that do not.
+    #[must_use]
+    pub fn without_views(&self) -> Self {
+        let alone = |(_, loss): &&(f32, Loss)| !matches!(loss, Loss::Consistency(_));
+        Self { terms: self.terms.iter().filter(alone).cloned().collect() }
+    }
+
     /// Adds the loss of `logits` `[N,H,W,C]` against `target` of that shape (0 to 1; one-hot over the
     /// channels for softmax). Returns the scalar loss.
     ///

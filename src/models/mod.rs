@@ -3,11 +3,13 @@
 mod descent;
 mod efficientnet;
 mod efficientunetpp;
+mod grenet;
 mod res_unet;
 mod rr_att_unet;
 mod sigrenet;
 mod two_stage_unet;
 mod unet;
+mod unetpp;
 
 pub use descent::{Descent, EdgeFilter, Energy, Step};
 pub use efficientnet::{Encoder, Stage};
@@ -43,11 +45,15 @@ pub enum Network {
     TwoStageUNet,
     /// U-Net of pre-activated residual units (Zhang et al. 2018).
     ResUNet,
+    /// UNet++ with a result at each depth (Zhou et al. 2018).
+    UNetPp,
+    /// GREnet: U-Nets one after another that remember (IEEE TNNLS 2024).
+    GREnet,
 }
 
 impl Network {
     /// All networks.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::UNet,
         Self::R2UNet,
         Self::AttUNet,
@@ -57,6 +63,8 @@ impl Network {
         Self::SiGREnet,
         Self::TwoStageUNet,
         Self::ResUNet,
+        Self::UNetPp,
+        Self::GREnet,
     ];
 
     /// Those that have as many levels as they are given widths.
@@ -74,6 +82,8 @@ impl Network {
             Self::SiGREnet => "sigrenet",
             Self::TwoStageUNet => "twostageunet",
             Self::ResUNet => "resunet",
+            Self::UNetPp => "unetpp",
+            Self::GREnet => "grenet",
         }
     }
 }
@@ -135,9 +145,10 @@ impl Model {
                 Network::EfficientUNetPp => vec![256, 128, 64, 32, 16],
                 Network::SiGREnet => vec![32, 64, 128, 256, 512],
                 Network::ResUNet => vec![64, 128, 256, 512],
+                Network::GREnet => vec![16, 32, 64, 128, 256],
                 _ => vec![64, 128, 256, 512, 1024],
             },
-            t: if network == Network::SiGREnet { 3 } else { 2 },
+            t: if matches!(network, Network::SiGREnet | Network::GREnet) { 3 } else { 2 },
             bn_per_step: true,
             share: true,
             residual: true,
@@ -152,6 +163,7 @@ impl Model {
             bn_momentum: 0.1,
             scheme: match network {
                 Network::RrAttUNet | Network::SiGREnet | Network::ResUNet => Scheme::He,
+                Network::UNetPp | Network::GREnet => Scheme::He,
                 Network::EfficientUNetPp => Scheme::Public,
                 _ => Scheme::PyTorch,
             },
@@ -193,6 +205,25 @@ impl Model {
     /// # Errors
     /// [`Error::Shape`] if the pictures do not fit the network.
     pub fn build(&self, graph: &mut Graph, x: Var, train: bool) -> Result<Var> {
+        let results = self.build_stages(graph, x, train)?;
+        results.last().copied().ok_or_else(|| Error::shape(self.network.name(), "has no result"))
+    }
+
+    /// How many results [`Self::build_stages`] gives.
+    pub fn stages(&self) -> usize {
+        match self.network {
+            Network::UNetPp => self.widths.len().saturating_sub(1).max(1),
+            Network::GREnet => self.t.max(1),
+            _ => 1,
+        }
+    }
+
+    /// As [`Self::build`], with the logits of all stages of `GREnet` and all depths of `UNetPp`, which are trained together, the
+    /// network's result last; of others that alone.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn build_stages(&self, graph: &mut Graph, x: Var, train: bool) -> Result<Vec<Var>> {
         let shape = graph.shape(x);
         let name = self.network.name();
         if self.widths.is_empty() || self.widths.contains(&0) || self.out_channels == 0 {
@@ -224,7 +255,15 @@ impl Model {
         }
         let mut net = Net::new(graph, train);
         (net.scheme, net.bn_eps, net.bn_momentum) = (self.scheme, self.bn_eps, self.bn_momentum);
+        let mut stages = Vec::new();
         let logits = match self.network {
+            Network::UNetPp | Network::GREnet => {
+                stages = match self.network {
+                    Network::UNetPp => unetpp::build(self, &mut net, x)?,
+                    _ => grenet::build(self, &mut net, x)?,
+                };
+                stages.pop().ok_or_else(|| Error::shape(name, "has no result"))?
+            }
             Network::RrAttUNet => rr_att_unet::build(self, &mut net, x)?,
             Network::EfficientUNetPp => efficientunetpp::build(self, &mut net, x)?,
             Network::SiGREnet => sigrenet::build(self, &mut net, x)?,
@@ -232,6 +271,7 @@ impl Model {
             Network::ResUNet => res_unet::build(self, &mut net, x)?,
             _ => unet::build(self, &mut net, x)?,
         };
-        self.descended(&mut net, x, 0, logits)
+        stages.push(self.descended(&mut net, x, 0, logits)?);
+        Ok(stages)
     }
 }

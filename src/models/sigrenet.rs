@@ -62,7 +62,7 @@ fn unit(model: &Model, net: &mut Net<'_>, x: Var) -> Result<Var> {
         Unit::ConvLstm => {
             let mut memory = Memory { h: x, c: x };
             for _ in 0..model.t {
-                memory = conv_lstm(net, x, memory)?;
+                memory = conv_lstm(net, x, memory, Act::Tanh)?;
             }
             Ok(memory.h)
         }

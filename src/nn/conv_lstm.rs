@@ -16,12 +16,12 @@ pub struct Memory {
     pub c: Var,
 }
 
-/// One step over `x`: with the gates i, f, g and o of one 3x3 convolution of x and h, `c = f c + i g` and `h = o tanh c`,
-/// where all are sigmoids but g, a tanh. Parameter `cell.conv`, with a bias, shared by all steps.
+/// One step over `x`: with the gates i, f, g and o of one 3x3 convolution of x and h, `c = f c + i g` and
+/// `h = o act(c)`, where all are sigmoids but g, which is `act`: tanh as published. Parameter `cell.conv`, with a bias, shared by all steps.
 ///
 /// # Errors
 /// As the layers.
-pub fn conv_lstm(net: &mut Net<'_>, x: Var, memory: Memory) -> Result<Memory> {
+pub fn conv_lstm(net: &mut Net<'_>, x: Var, memory: Memory, act: Act) -> Result<Memory> {
     let hidden = net.graph.shape(memory.c).c;
     let form = ConvForm { geometry: Geometry::square(3, 1, 1), bias: true, rectified: false };
     let gates = net.conv_of("cell.conv", &[x, memory.h], 4 * hidden, form)?;
@@ -31,11 +31,11 @@ pub fn conv_lstm(net: &mut Net<'_>, x: Var, memory: Memory) -> Result<Memory> {
     };
     let input = gate(net, 0, Act::Sigmoid)?;
     let forget = gate(net, 1, Act::Sigmoid)?;
-    let candidate = gate(net, 2, Act::Tanh)?;
+    let candidate = gate(net, 2, act)?;
     let output = gate(net, 3, Act::Sigmoid)?;
     let kept = net.mul(memory.c, forget)?;
     let added = net.mul(candidate, input)?;
     let c = net.add(kept, added)?;
-    let shown = net.act(Act::Tanh, c)?;
+    let shown = net.act(act, c)?;
     Ok(Memory { h: net.mul(shown, output)?, c })
 }

@@ -11,6 +11,7 @@ mod mbconv;
 mod recurrent;
 mod scse;
 mod se;
+mod selective_kernel;
 
 pub use attention_gate::{GateForm, attention_gate, plain_gate};
 pub use conv_lstm::{Memory, conv_lstm};
@@ -23,3 +24,4 @@ pub use mbconv::{MbConv, Padding, mbconv};
 pub use recurrent::{Recurrence, recurrent_block, recurrent_unit, rrcnn_block};
 pub use scse::scse;
 pub use se::squeeze_excite;
+pub use selective_kernel::selective_kernel;

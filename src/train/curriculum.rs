@@ -58,6 +58,7 @@ pub fn rank(
             );
             Ranking { pictures: items.iter().map(|i| (data.dataset.id(*i).to_owned(), None)).collect() }
         }
+        OrderName::Size => by_size(&*data.dataset, train)?,
         OrderName::Reconstruction => by_task(
             context,
             config,
@@ -80,6 +81,16 @@ pub fn rank(
 fn spread(sorted: &[usize]) -> Vec<usize> {
     let shown = sorted.len().min(SHOWN);
     (0..shown).map(|i| sorted[i * (sorted.len() - 1) / (shown - 1).max(1)]).collect()
+}
+
+/// By the share of background: large objects are thought easy.
+fn by_size(dataset: &dyn Dataset, items: &[usize]) -> Result<Ranking> {
+    let measured = items.iter().map(|i| {
+        let sample = dataset.load(*i)?;
+        let background = sample.mask.data.iter().filter(|class| **class == 0).count();
+        Ok((sample.id, background as f64 / sample.mask.data.len().max(1) as f64))
+    });
+    Ok(Ranking::by_difficulty(measured.collect::<Result<_>>()?))
 }
 
 /// Trains for a task and ranks by it.

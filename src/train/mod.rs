@@ -21,6 +21,8 @@ mod footprint;
 #[cfg(feature = "cli")]
 mod lock;
 mod loss_log;
+#[cfg(feature = "cli")]
+mod miner;
 mod objective;
 #[cfg(feature = "cli")]
 mod open;
@@ -33,6 +35,7 @@ mod run;
 pub mod runlog;
 #[cfg(feature = "cli")]
 mod setup;
+mod staged;
 mod trainer;
 
 #[cfg(feature = "cli")]
@@ -57,6 +60,7 @@ pub use report::remake;
 pub use run::{Outcome, RunOptions, run};
 #[cfg(feature = "cli")]
 pub use setup::{Data, Setup};
+pub use staged::Staged;
 pub use trainer::{
     Augmentation, ChangeVars, Changes, StepOptions, Trainer, TrainingGraph, augmentation_graph, one_hot,
     training_graph,

@@ -2,12 +2,13 @@
 
 use std::fmt::Debug;
 
+use super::one_hot;
 use crate::{
     Error, Result,
-    graph::{Graph, Var},
+    graph::{Graph, Shape, Var},
     loss::LossSpec,
     models::Model,
-    ops::Turn,
+    ops::{Broadcast, Turn, add},
 };
 
 /// A task for a network: how it looks at a picture, and what is made of what it says.
@@ -24,12 +25,23 @@ pub trait Objective: Debug + Send + Sync {
     /// # Errors
     /// [`Error::Shape`] if shapes do not go together.
     fn loss(&self, graph: &mut Graph, looks: &[Var], picture: Var, target: Var) -> Result<Var>;
+
+    /// Channels of the target.
+    fn target_channels(&self, model: &Model) -> usize {
+        model.out_channels
+    }
+
+    /// The target of so many channels that the values of masks stand for.
+    fn targets(&self, mask: &[u8], channels: usize) -> Vec<f32> {
+        one_hot(mask, channels)
+    }
 }
 
-/// Of masks: one look, and where views are compared another at the mirror image, turned back.
+/// Of masks: one look, whose stages are all trained alike, and where views are compared another at the mirror image, turned
+/// back.
 impl Objective for LossSpec {
     fn looks(&self, graph: &mut Graph, model: &Model, picture: Var, train: bool) -> Result<Vec<Var>> {
-        let mut looks = vec![model.build(graph, picture, train)?];
+        let mut looks = model.build_stages(graph, picture, train)?;
         if self.compares_views() {
             let mirrored = graph.apply(Turn::MIRRORED, &[picture])?;
             let seen = model.build(graph, mirrored, train)?;
@@ -39,9 +51,32 @@ impl Objective for LossSpec {
     }
 
     fn loss(&self, graph: &mut Graph, looks: &[Var], _: Var, target: Var) -> Result<Var> {
-        let [logits, others @ ..] = looks else {
-            return Err(Error::shape("loss", "wants the logits of a picture"));
+        let targets = vec![target; looks.len()];
+        of_stages(self, graph, looks, &targets)
+    }
+}
+
+/// The mean over all stages of the loss against the stage's target; the views of the last are compared.
+pub(super) fn of_stages(loss: &LossSpec, graph: &mut Graph, looks: &[Var], targets: &[Var]) -> Result<Var> {
+    let (stages, other) = match looks {
+        [stages @ .., other] if loss.compares_views() => (stages, Some(*other)),
+        stages => (stages, None),
+    };
+    let alone = loss.without_views();
+    let mut sum = None;
+    for (i, (logits, target)) in stages.iter().zip(targets).enumerate() {
+        let term = match i + 1 == stages.len() {
+            true => loss.build_views(graph, *logits, other, *target)?,
+            false => alone.build(graph, *logits, *target)?,
         };
-        self.build_views(graph, *logits, others.first().copied(), target)
+        sum = Some(match sum {
+            Some(sum) => add(graph, sum, term)?,
+            None => term,
+        });
+    }
+    let sum = sum.ok_or_else(|| Error::shape("loss", "wants the logits of a picture"))?;
+    match stages.len() {
+        1 => Ok(sum),
+        n => graph.apply(Broadcast { to: Shape::SCALAR, scale: 1.0 / n as f32 }, &[sum]),
     }
 }

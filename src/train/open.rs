@@ -60,7 +60,7 @@ pub(super) fn data(config: &Config) -> Result<Data> {
         }
     };
     let split = split(config, &*dataset)?;
-    Ok(Data { dataset, split, warnings })
+    Ok(Data { learnt: dataset.clone(), dataset, split, warnings })
 }
 
 /// The pictures of a generator.

@@ -19,6 +19,7 @@ use super::{
     evaluate::{headline, trained},
     events::EVENTS,
     lock::RunLock,
+    miner::Mined,
     report,
     runlog::RunLog,
     setup,
@@ -145,16 +146,20 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
     let lock = was_there.then(|| RunLock::take(&folder)).transpose()?;
     refuse_taken(&folder, options)?;
     let setup = Setup::new(config)?;
-    let data = setup.open_data(config)?;
+    let mut data = setup.open_data(config)?;
     data.warnings.iter().for_each(|w| eprintln!("warning: {w}"));
     if data.split.val.is_empty() && (config.train.patience > 0 || config.train.snapshots > 1) {
         eprintln!("warning: train.patience and train.snapshots do nothing without pictures for validation");
+    }
+    if !config.curriculum.miner.as_os_str().is_empty() {
+        let miner = &config.curriculum.miner;
+        data.learnt = Arc::new(Mined::new(context, miner, &data, setup.model.stages())?);
     }
     let mut loader = data.training_loader(config, &setup)?;
     let mut trainer = Trainer::new(
         context,
         &setup.model,
-        &setup.loss,
+        &setup.objective(config),
         &setup.optim,
         setup.size,
         config.train.micro_batches,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 mod descent;
 
 use super::{
-    Augment, Augmentation, StepOptions,
+    Augment, Augmentation, Objective, Staged, StepOptions,
     config::{
         self, AugmentConfig, Config, DataConfig, GateAct, LossConfig, LossName, LossScope, ModelConfig,
         ModelName, OptimConfig, OptimName, Precision,
@@ -55,6 +55,8 @@ pub struct Setup {
 pub struct Data {
     /// All pictures with their masks.
     pub dataset: Arc<dyn Dataset>,
+    /// Where targets are mined, those for training with what is learnt of them; else the same.
+    pub learnt: Arc<dyn Dataset>,
     /// Which are for what.
     pub split: Split,
     /// What was odd but harmless.
@@ -91,6 +93,14 @@ impl Setup {
 }
 
 impl Setup {
+    /// What training minimises.
+    pub fn objective(&self, config: &Config) -> Arc<dyn Objective> {
+        match config.curriculum.miner.as_os_str().is_empty() {
+            true => Arc::new(self.loss.clone()),
+            false => Arc::new(Staged { loss: self.loss.clone(), stages: self.model.stages() }),
+        }
+    }
+
     /// Opens the pictures that the config names.
     ///
     /// # Errors
@@ -112,6 +122,8 @@ fn model(config: &Config) -> Result<Model> {
         ModelName::SiGREnet => Network::SiGREnet,
         ModelName::TwoStageUNet => Network::TwoStageUNet,
         ModelName::ResUNet => Network::ResUNet,
+        ModelName::UNetPp => Network::UNetPp,
+        ModelName::GREnet => Network::GREnet,
     };
     Ok(Model {
         network,
@@ -229,7 +241,7 @@ impl Data {
             cache_bytes: (config.data.cache_mb as u64) << 20,
             ..LoaderOptions::new(config.train.batch, setup.fit)
         };
-        Loader::new(self.dataset.clone(), crops, options)
+        Loader::new(self.learnt.clone(), crops, options)
     }
 }
 

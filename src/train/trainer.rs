@@ -95,7 +95,7 @@ pub fn training_graph(
 ) -> Result<TrainingGraph> {
     let mut graph = Graph::new();
     let input = graph.input("picture", x);
-    let y = graph.input("target", x.with_c(model.out_channels));
+    let y = graph.input("target", x.with_c(objective.target_channels(model)));
     let seed = graph.input("loss weight", Shape::SCALAR);
     let changes = how.augment.map(|how| augmentation_graph(&mut graph, how, input, y)).transpose()?;
     let (seen, target) = changes.as_ref().map_or((input, y), |c| c.made);
@@ -309,7 +309,8 @@ impl Trainer {
             let step = &self.steps[&count];
             let share = count as f32 / n as f32;
             step.session.write(step.x, &x[start * of_x..(start + count) * of_x])?;
-            let target = one_hot(&y[start * of_y..(start + count) * of_y], self.model.out_channels);
+            let channels = self.objective.target_channels(&self.model);
+            let target = self.objective.targets(&y[start * of_y..(start + count) * of_y], channels);
             step.session.write(step.y, &target)?;
             step.session.write(step.seed, &[share])?;
             if let Some(words) = step.words {

@@ -145,7 +145,7 @@ fn grrb_form(case: &Case) -> Grrb {
 fn memory(net: &mut Net<'_>, case: &Case, inputs: &[(String, Var)]) -> Result<Var> {
     let mut memory = Memory { h: named(inputs, "h0"), c: named(inputs, "c0") };
     for t in 0..case.count("T", 1) {
-        memory = conv_lstm(net, named(inputs, &format!("x{t}")), memory)?;
+        memory = conv_lstm(net, named(inputs, &format!("x{t}")), memory, Act::Tanh)?;
     }
     net.graph.apply(Concat, &[memory.h, memory.c])
 }

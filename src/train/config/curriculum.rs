@@ -8,7 +8,7 @@ use super::{
     Config, Key,
     sections::section,
     validate::{ensure, fraction, positive, within},
-    values::{Kind, OrderName, PacingName, as_toml, take},
+    values::{Kind, ModelName, OrderName, PacingName, as_toml, take},
 };
 use crate::Result;
 
@@ -16,7 +16,8 @@ section! {
     /// Learning from easy pictures first. Every epoch has as many steps as without; easy pictures come more often meanwhile.
     CurriculumConfig = "curriculum" {
         /// What orders training pictures from easy to hard: none; reconstruction or rotation, how badly the network does a task
-        /// that needs no masks, which it is trained on first; manual, a list; or random.
+        /// that needs no masks, which it is trained on first; size, how little of the picture is foreground; manual, a
+        /// list; or random.
         order: OrderName = OrderName::None;
         /// For order "manual": a CSV file with a column id, easiest first; a run's ranking.csv is one.
         list: PathBuf = PathBuf::new();
@@ -39,6 +40,9 @@ section! {
         /// For reconstruction and rotation: whether weights start from those learnt for the task, all but those of the last
         /// layer.
         initialise: bool = false;
+        /// For grenet: the folder of a run of unetpp, whose shallower results are what the stages before the last learn; empty:
+        /// all stages learn the truth.
+        miner: PathBuf = PathBuf::new();
         /// Every pixel's cross-entropy is added to the loss once more, times this and what the probability of its truth lacks:
         /// what is hard to segment counts more, as it stands. 0: not at all.
         pixel_weight: f64 = 0.0;
@@ -68,6 +72,11 @@ impl Config {
         })?;
         ensure(c.has_pretext() || !c.initialise && c.unlabelled.as_os_str().is_empty(), || {
             "curriculum.initialise and curriculum.unlabelled want curriculum.order \"reconstruction\" or \"rotation\"".to_owned()
+        })?;
+        let staged = self.model.name == ModelName::GREnet && self.model.classes == 1 && self.model.t <= 8;
+        ensure(staged || c.miner.as_os_str().is_empty(), || {
+            "curriculum.miner is for model.name = \"grenet\" with model.classes 1 and model.t of 8 at most"
+                .to_owned()
         })?;
         let [height, width] = [self.data.size.height, self.data.size.width];
         ensure(c.order != OrderName::Rotation || height == width, || {

@@ -250,7 +250,7 @@ mod tests {
         assert!(complaint("model.lr = 1").contains(r#"did you mean "optim.lr"?"#));
         assert!(complaint("lr = 1").contains(r#"did you mean "optim.lr"?"#));
         assert!(complaint("[modle]\nt = 1").contains("did you mean [model]?"));
-        assert!(complaint("[zzz]\nt = 1").contains("model, descent, data, augment, loss, optim, train"));
+        assert!(complaint("[zzz]\nt = 1").contains("model, descent, data, augment, curriculum, loss, optim, train"));
         assert!(complaint("loss.zzzzzzz = 1").contains("[loss] has name, weight, alpha"));
         assert!(complaint("loss = 1").contains("loss: expected a section"));
         assert!(with(&["train.sede=1"]).unwrap_err().to_string().contains(r#""train.seed""#));

@@ -12,7 +12,7 @@ pub struct Preset {
 }
 
 /// All of them.
-pub const ALL: [Preset; 3] = [
+pub const ALL: [Preset; 4] = [
     Preset {
         name: "r2attunet-ftl",
         about: "recurrent residual attention U-Net with focal Tversky loss, with the keys of its paper; set data.root",
@@ -27,6 +27,11 @@ pub const ALL: [Preset; 3] = [
         name: "angiography",
         about: "synthetic angiograms of three classes, with the augmentation that real ones had in their paper",
         text: include_str!("../../../assets/presets/angiography.toml"),
+    },
+    Preset {
+        name: "sigrenet",
+        about: "SiGREnet with self-supervised curriculum, with the keys of its paper; set data.root",
+        text: include_str!("../../../assets/presets/sigrenet.toml"),
     },
 ];
 

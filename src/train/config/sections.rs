@@ -59,15 +59,16 @@ section! {
     /// The network. Defaults differ by `name`, see [`ModelConfig::of`].
     ModelConfig = "model" {
         /// Which network. `rrattunet` is the recurrent residual U-Net with attention and transposed
-        /// convolutions; efficientunetpp an EfficientNet with a dense decoder; sigrenet has depthwise separable residual blocks and a recurrent unit at each scale of the decoder; twostageunet strided convolutions and no batch norm; resunet residual units with activation first; the others are the public U-Net family. Sets the defaults of the keys below.
+        /// convolutions; efficientunetpp an EfficientNet with a dense decoder; sigrenet has depthwise separable residual blocks and a recurrent unit at each scale of the decoder; twostageunet strided convolutions and no batch norm; resunet residual units with activation first; unetpp a grid of
+        /// blocks with a result at each depth; grenet U-Nets one after another that remember; the others are the public U-Net family. Sets the defaults of the keys below.
         name: ModelName = ModelName::R2AttUNet;
         /// Channels of each level, finest first. Five levels halve the picture four times. For efficientunetpp those of
         /// the five levels of the decoder, coarsest first, and the picture is halved five times (its default: 256, 128,
         /// 64, 32, 16). For twostageunet every level halves the picture. Default of sigrenet: 32 to 512; of
-        /// resunet: 64 to 512.
+        /// resunet: 64 to 512; of grenet: 16 to 256.
         widths: Vec<usize> = vec![64, 128, 256, 512, 1024];
         /// How many times a recurrent unit looks again: it applies its convolution t + 1 times. For sigrenet the steps of its
-        /// unit (its default: 3).
+        /// unit, for grenet its stages (their default: 3).
         t: usize = 2;
         /// Channels the network takes; must equal data.channels.
         in_channels: usize = 3;
@@ -417,6 +418,11 @@ impl ModelConfig {
                 Self { t: 3, residual: false, attention: false, widths, init: Init::He, ..base }
             }
             ModelName::TwoStageUNet => Self { t: 0, residual: false, attention: false, ..base },
+            ModelName::UNetPp => Self { t: 0, residual: false, attention: false, init: Init::He, ..base },
+            ModelName::GREnet => {
+                let widths = vec![16, 32, 64, 128, 256];
+                Self { t: 3, residual: false, attention: false, widths, init: Init::He, ..base }
+            }
             ModelName::ResUNet => {
                 let widths = vec![64, 128, 256, 512];
                 Self { t: 0, residual: false, attention: false, widths, init: Init::He, ..base }

@@ -97,6 +97,10 @@ choice! {
         TwoStageUNet = "twostageunet",
         /// U-Net of residual units with activation before convolution.
         ResUNet = "resunet",
+        /// UNet++: a U-Net with grids of blocks for skips, and a result at each depth.
+        UNetPp = "unetpp",
+        /// GREnet: U-Nets one after another, each of which remembers the one before.
+        GREnet = "grenet",
     }
 }
 choice! {
@@ -234,6 +238,8 @@ choice! {
         Reconstruction = "reconstruction",
         /// How badly it tells which way up they are.
         Rotation = "rotation",
+        /// How little of them is foreground.
+        Size = "size",
         /// A list.
         Manual = "manual",
         /// Chance.
