@@ -64,7 +64,11 @@ fn every_requirement_has_a_row() {
     let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| [")).collect();
     let found: Vec<&str> = rows.iter().map(|row| &row[3..row.find(']').unwrap()]).collect();
     let all = REQUIREMENTS.iter().flat_map(|(paper, n)| (1..=*n).map(move |i| format!("{paper}-{i:02}")));
-    assert_eq!(found, all.collect::<Vec<_>>());
+    let all: Vec<String> = all.collect();
+    let times = |id: &String| found.iter().filter(|f| *f == id).count();
+    let amiss: Vec<&String> = all.iter().filter(|id| times(id) != 1).collect();
+    assert!(amiss.is_empty(), "missing or there twice: {amiss:?}");
+    assert_eq!(found, all);
     for row in rows {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         assert!(cells.len() == 5 && cells[..4].iter().all(|cell| !cell.is_empty()), "{row}");
