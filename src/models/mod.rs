@@ -3,6 +3,7 @@
 mod descent;
 mod efficientnet;
 mod efficientunetpp;
+pub mod prune;
 mod rr_att_unet;
 mod sigrenet;
 mod two_stage_unet;
