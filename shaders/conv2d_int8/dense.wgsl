@@ -26,10 +26,10 @@ var<private> v: array<u32, PIXELS>;
 @if(!unpacked)
 fn multiply(at: u32, last: u32) {
     for (var q = 0u; q < COLS; q++) {
-        let of = w[at + min(q, last)];
+        let words = w[at + min(q, last)];
         for (var p = 0u; p < PIXELS; p++) {
-            acc[p][q] += vec4<i32>(dot4I8Packed(v[p], of.x), dot4I8Packed(v[p], of.y),
-                dot4I8Packed(v[p], of.z), dot4I8Packed(v[p], of.w));
+            acc[p][q] += vec4<i32>(dot4I8Packed(v[p], words.x), dot4I8Packed(v[p], words.y),
+                dot4I8Packed(v[p], words.z), dot4I8Packed(v[p], words.w));
         }
     }
 }
@@ -37,11 +37,11 @@ fn multiply(at: u32, last: u32) {
 @if(unpacked)
 fn multiply(at: u32, last: u32) {
     for (var q = 0u; q < COLS; q++) {
-        let of = w[at + min(q, last)];
-        let a = unpacked(of.x);
-        let b = unpacked(of.y);
-        let c = unpacked(of.z);
-        let d = unpacked(of.w);
+        let words = w[at + min(q, last)];
+        let a = unpacked(words.x);
+        let b = unpacked(words.y);
+        let c = unpacked(words.z);
+        let d = unpacked(words.w);
         for (var p = 0u; p < PIXELS; p++) {
             let seen = unpacked(v[p]);
             part[p][q] = fma(vec4<f32>(seen.x), vec4<f32>(a.x, b.x, c.x, d.x),

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::Model;
 use crate::{
     Error, Result,
-    graph::{Exported, Graph, Layout, Node, Role, Shape, Var},
+    graph::{Exported, Graph, Layout, Node, ParamInfo, Role, Shape, Var},
     ops::{
         Activation, BatchNorm, Binary, Broadcast, Concat, Conv2d, ConvTranspose2d, Linear, Pool, Reduce,
         Resize, Slice,
@@ -20,7 +20,7 @@ use crate::{
 pub enum Importance {
     /// The sum of the magnitudes of a filter's weights.
     L1,
-    /// The magnitude of the scale in batch norm.
+    /// The magnitude of the scale in batch norm; channels that none follows, by L1.
     BatchNorm,
 }
 
@@ -88,7 +88,7 @@ pub fn narrowed(
         weights.iter().map(|(name, _, data)| (name.as_str(), data)).collect();
     let mut ties = Ties::of(&old)?;
     let kept = ties.choose(&old, &new, &known, by)?;
-    let cut = |(from, to): (&crate::graph::ParamInfo, &crate::graph::ParamInfo)| {
+    let cut = |(from, to): (&ParamInfo, &ParamInfo)| {
         let shape = from.layout.torch_shape();
         let data = known.get(from.name.as_str()).filter(|data| data.len() == from.layout.count());
         let data = data.ok_or_else(|| Error::Check(format!("the weights lack {}", from.name)))?;
@@ -276,7 +276,7 @@ impl Ties {
         Ok(kept)
     }
 
-    /// How much each class counts. Every layer has the same say: its mean is 1.
+    /// How much each class counts; by batch norm, those that none follows by their filters.
     fn scores(
         &mut self,
         graph: &Graph,
@@ -285,21 +285,37 @@ impl Ties {
     ) -> Result<HashMap<usize, f64>> {
         let norms: Vec<Var> =
             graph.nodes.iter().filter(|n| n.op.is::<BatchNorm>().is_some()).map(|n| n.inputs[1]).collect();
-        if by == Importance::BatchNorm && norms.is_empty() {
-            return Err(Error::Config(
-                "the network has no batch norm to judge channels by; judge them by l1".into(),
-            ));
+        let filters = self.magnitudes(graph, weights, |param| match param.layout {
+            Layout::ConvTranspose { .. } => Some(1),
+            Layout::Conv { .. } | Layout::Grouped { .. } | Layout::Linear { .. } => Some(0),
+            _ => None,
+        });
+        match by {
+            Importance::L1 => Ok(filters),
+            Importance::BatchNorm if norms.is_empty() => {
+                let message = "the network has no batch norm to judge channels by; judge them by l1";
+                Err(Error::Config(message.into()))
+            }
+            Importance::BatchNorm => {
+                let scales =
+                    self.magnitudes(graph, weights, |param| norms.contains(&param.value).then_some(0));
+                Ok(filters.into_iter().chain(scales).collect())
+            }
         }
-        let mut scores: HashMap<usize, f64> = HashMap::new();
+    }
+
+    /// Sums of magnitudes along the axis of those parameters that have one here. Every parameter has the same say: its
+    /// mean is 1.
+    fn magnitudes(
+        &mut self,
+        graph: &Graph,
+        weights: &HashMap<&str, &Vec<f32>>,
+        axis: impl Fn(&ParamInfo) -> Option<usize>,
+    ) -> HashMap<usize, f64> {
+        let mut all: HashMap<usize, f64> = HashMap::new();
         for param in &graph.params {
+            let (Some(axis), Some(data)) = (axis(param), weights.get(param.name.as_str())) else { continue };
             let shape = param.layout.torch_shape();
-            let axis = match (&param.layout, by) {
-                (Layout::Vector(_), Importance::BatchNorm) if norms.contains(&param.value) => 0,
-                (Layout::ConvTranspose { .. }, Importance::L1) => 1,
-                (Layout::Conv { .. } | Layout::Grouped { .. } | Layout::Linear { .. }, Importance::L1) => 0,
-                _ => continue,
-            };
-            let Some(data) = weights.get(param.name.as_str()) else { continue };
             let inner: usize = shape[axis + 1..].iter().product();
             let mut sums = vec![0.0; shape[axis]];
             for (i, v) in data.iter().enumerate() {
@@ -307,10 +323,10 @@ impl Ties {
             }
             let mean = sums.iter().sum::<f64>() / sums.len().max(1) as f64;
             for (root, sum) in self.roots(param.value, axis, shape[axis]).into_iter().zip(sums) {
-                *scores.entry(root).or_default() += if mean > 0.0 { sum / mean } else { 1.0 };
+                *all.entry(root).or_default() += if mean > 0.0 { sum / mean } else { 1.0 };
             }
         }
-        Ok(scores)
+        all
     }
 
     fn roots(&mut self, var: Var, axis: usize, size: usize) -> Vec<usize> {
