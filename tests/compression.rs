@@ -107,6 +107,11 @@ fn integers_are_near_f32_in_every_network() {
         println!("{} {:?}: {apart:.4}", model.network.name(), model.unit);
         assert!(apart > 0.0, "{model:?} was not quantized");
         assert!(apart < 0.15, "{model:?}: {apart}");
+        if context().tier.f16 {
+            let half = small.mixed(true).predict(&seen, 2).unwrap();
+            let apart = self::apart(&logit(&half), &logit(&got));
+            assert!(apart < 0.05, "{model:?}, what is not in integers in half: {apart}");
+        }
     }
 }
 

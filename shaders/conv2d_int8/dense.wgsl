@@ -17,9 +17,14 @@ import package::shared::int8_conv::{g, place, row_start, source_x, source_y, sto
 @if(two) @group(0) @binding(4) var<storage, read> x2: array<u32>;
 
 var<private> acc: array<array<vec4<i32>, COLS>, PIXELS>;
-// Words of four input channels, one a pixel.
-var<private> v: array<u32, PIXELS>;
+// Four input channels of each pixel.
+@if(!unpacked) var<private> v: array<u32, PIXELS>;
+@if(unpacked) var<private> v: array<vec4<f32>, PIXELS>;
 @if(unpacked) var<private> part: array<array<vec4<f32>, COLS>, PIXELS>;
+
+// The four channels of a word as products want them.
+@if(!unpacked) fn taken(word: u32) -> u32 { return word; }
+@if(unpacked) fn taken(word: u32) -> vec4<f32> { return unpacked(word); }
 
 // Adds the products of four input channels; `at` is their row of the weight, column 0, and columns past `last` repeat
 // it, unstored.
@@ -43,7 +48,7 @@ fn multiply(at: u32, last: u32) {
         let c = unpacked(words.z);
         let d = unpacked(words.w);
         for (var p = 0u; p < PIXELS; p++) {
-            let seen = unpacked(v[p]);
+            let seen = v[p];
             part[p][q] = fma(vec4<f32>(seen.x), vec4<f32>(a.x, b.x, c.x, d.x),
                 fma(vec4<f32>(seen.y), vec4<f32>(a.y, b.y, c.y, d.y),
                 fma(vec4<f32>(seen.z), vec4<f32>(a.z, b.z, c.z, d.z),
@@ -81,7 +86,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
                 for (var p = 0u; p < PIXELS; p++) {
                     let px = ix + i32(p * STRIDE_X);
                     let seen = x[(row + u32(clamp(px, 0, g.in_w - 1))) * g.in_c4 + c];
-                    v[p] = select(seen, g.zeros, beside || px < 0 || px >= g.in_w);
+                    v[p] = taken(select(seen, g.zeros, beside || px < 0 || px >= g.in_w));
                 }
                 multiply(weight, last);
                 weight += g.cols4;
@@ -92,7 +97,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
                     for (var p = 0u; p < PIXELS; p++) {
                         let px = ix + i32(p * STRIDE_X);
                         let seen = x2[(row + u32(clamp(px, 0, g.in_w - 1))) * g.in2_c4 + c];
-                        v[p] = select(seen, g.zeros2, beside || px < 0 || px >= g.in_w);
+                        v[p] = taken(select(seen, g.zeros2, beside || px < 0 || px >= g.in_w));
                     }
                     multiply(weight, last);
                     weight += g.cols4;

@@ -89,6 +89,14 @@ impl CompareArgs {
         self.json
     }
 
+    /// Refuses a part of the data without pictures, before anything is written.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming it.
+    pub fn check(&self, data: &Data) -> Result<()> {
+        self.split.of(data).map(drop)
+    }
+
     /// Scores and times models of one data set.
     ///
     /// # Errors

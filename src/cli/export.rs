@@ -45,6 +45,7 @@ pub fn export(context: &Arc<Context>, args: &ExportArgs) -> Result<u8> {
     }
     let file = args.weights.clone().map_or_else(|| kept(&config.train.out), Ok)?;
     let data = setup.open_data(&config)?;
+    args.compare.check(&data)?;
     let model = predictor(context, &setup, &file)?;
     if model.is_quantized() {
         let message = "is quantized to integers, which half would not make smaller".to_owned();

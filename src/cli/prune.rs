@@ -96,6 +96,7 @@ pub fn prune(context: &Arc<Context>, args: &PruneArgs) -> Result<u8> {
     let setup = Setup::new(&config)?;
     refuse_taken(&args.out)?;
     let data = setup.open_data(&config)?;
+    args.compare.check(&data)?;
     let file = args.weights.clone().map_or_else(|| kept(&config.train.out), Ok)?;
     let model = predictor(context, &setup, &file)?;
     if model.is_quantized() {

@@ -65,6 +65,7 @@ pub fn quantize(context: &Arc<Context>, args: &QuantizeArgs) -> Result<u8> {
     }
     let weights_file = args.weights.clone().map_or_else(|| kept(&config.train.out), Ok)?;
     let data = setup.open_data(&config)?;
+    args.compare.check(&data)?;
     let shape = Shape::new(1, setup.size[0], setup.size[1], setup.model.in_channels);
     let graph = predictor::graph(&setup.model, shape)?.0;
     let weights = Arc::new(Weights::new(context, &graph, 0)?);
