@@ -14,9 +14,9 @@ use gyre::{
     models::{Encoder, Model, Network},
     nn::Padding,
     ops::{
-        Act, Activation, BatchNorm, Conv2d, ConvTranspose2d, Geometry, Linear,
+        Act, Activation, BatchNorm, Conv2d, Conv2dInt8, ConvTranspose2d, Geometry, Linear,
         check::Sample,
-        samples::{conv_transpose2d, conv2d, samples},
+        samples::{conv_transpose2d, conv2d, conv2d_int8, samples},
     },
     optim::{self, Adam, Method, NAdam, OptimSpec, Scaling, Sgd},
     train::{Augmentation, StepOptions, training_graph},
@@ -200,6 +200,8 @@ fn activations() -> Vec<Sample> {
             Sample::new(act.name(), Activation::new(act), &[x]),
             Sample::new(act.name(), norm, &[x, c, c, c, c]).params(&[1, 2]).constants(&[3, 4]),
         ];
+        let integers = Conv2dInt8 { act, ..Conv2dInt8::new(geometry, 9, &[-128]) };
+        all.push(conv2d_int8(act.name(), integers, &[x]));
         // Only prediction joins the others with a product.
         all.extend(products.map(|s| if act.known_by_output() { s } else { s.forward_only() }));
         all

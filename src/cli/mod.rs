@@ -3,15 +3,19 @@
 mod augment;
 mod bench;
 mod claims;
+mod compress;
 mod curriculum;
 mod data;
 mod descend;
 mod doctor;
 mod experiment;
+mod export;
 mod import;
 mod info;
 mod plan;
 mod predict;
+mod prune;
+mod quantize;
 mod run;
 mod shapes;
 mod tune;
@@ -71,6 +75,12 @@ enum Command {
     Eval(run::EvalArgs),
     /// Predicts masks of pictures, at their own size.
     Predict(predict::PredictArgs),
+    /// Makes a trained model's convolutions compute in integers of eight bits, and compares it with what it was.
+    Quantize(quantize::QuantizeArgs),
+    /// Cuts channels out of a trained model, or sets weights to zero, and compares it with what it was.
+    Prune(prune::PruneArgs),
+    /// Writes a trained model's weights in half, and compares it with what it was.
+    Export(export::ExportArgs),
     /// Shows how beliefs descend an energy: as a film, as a curve, and the component graph.
     Descend(descend::DescendArgs),
     /// Writes the report of a run anew, from its log and its best weights.
@@ -153,6 +163,9 @@ pub fn main(cli: Cli) -> Result<u8> {
         Command::Train(args) => run::train(&context()?, &kernels, &args),
         Command::Eval(args) => run::eval(&context()?, &args),
         Command::Predict(args) => predict::predict(&context()?, &args),
+        Command::Quantize(args) => quantize::quantize(&context()?, &args),
+        Command::Prune(args) => prune::prune(&context()?, &args),
+        Command::Export(args) => export::export(&context()?, &args),
         Command::Descend(args) => descend::descend(&context()?, &args),
         Command::Report(args) => run::report(&context()?, &args),
         Command::Import(args) => import::import(&args),

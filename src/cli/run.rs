@@ -11,7 +11,7 @@ use crate::{
     io::atomic::write_atomic,
     metrics::{Summary, Values},
     train::{
-        self, Evaluation, Folds, Outcome, RunOptions, Setup, Shown,
+        self, Data, Evaluation, Folds, Outcome, RunOptions, Setup, Shown,
         config::{Config, presets},
         trained,
     },
@@ -129,12 +129,31 @@ fn print_folds(folds: &Folds) {
 
 /// A part of the data.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Part {
+pub enum Part {
     Train,
     Val,
     Test,
     /// Everything.
     All,
+}
+
+impl Part {
+    /// The numbers of its pictures.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if there are none.
+    pub fn of(self, data: &Data) -> Result<Vec<usize>> {
+        let items = match self {
+            Self::Train => data.split.train.clone(),
+            Self::Val => data.split.val.clone(),
+            Self::Test => data.split.test.clone(),
+            Self::All => (0..data.dataset.len()).collect(),
+        };
+        if items.is_empty() {
+            return Err(Error::Config(format!("the split has no {self:?} pictures").to_lowercase()));
+        }
+        Ok(items)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -175,22 +194,13 @@ pub fn eval(context: &Arc<Context>, args: &EvalArgs) -> Result<u8> {
         return Err(Error::Config(message.into()));
     }
     let predictors = trained(context, &setup, &config, &args.weights)?;
-    let all: Vec<usize> = (0..data.dataset.len()).collect();
-    let items = match args.split {
-        Part::Train => &data.split.train,
-        Part::Val => &data.split.val,
-        Part::Test => &data.split.test,
-        Part::All => &all,
-    };
-    if items.is_empty() {
-        return Err(Error::Config(format!("the split has no {:?} pictures", args.split).to_lowercase()));
-    }
+    let items = args.split.of(&data)?;
     let mixed = args.precision == Precision::Mixed;
     let predictors = predictors.into_iter().map(|p| p.mixed(mixed)).collect();
     let (config, setup, dataset) = (&config, &setup, &*data.dataset);
     let looks = args.looks.read()?;
     let evaluation = Evaluation { config, setup, dataset, shown: Shown::default(), looks, thorough: true };
-    let evaluated = evaluation.of(predictors, items)?;
+    let evaluated = evaluation.of(predictors, &items)?;
     if let Some(path) = &args.csv {
         write_atomic(path, evaluated.csv().as_bytes())?;
     }

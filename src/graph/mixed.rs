@@ -1,4 +1,4 @@
-//! Mixed precision: which tensors are stored in half.
+//! How the numbers of tensors are stored, and mixed precision: which are stored in half.
 
 use std::collections::HashSet;
 
@@ -6,8 +6,8 @@ use half::{f16, slice::HalfFloatSliceExt};
 
 use super::{Graph, Role, Shape, Var};
 
-/// How the numbers of a tensor are stored; arithmetic is in f32 either way, but for the factors of
-/// products on matrix units.
+/// How the numbers of a tensor are stored. Of f32 and half arithmetic is in f32 either way, but for the factors
+/// of products on matrix units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// Four bytes a number.
@@ -15,10 +15,23 @@ pub enum Precision {
     F32,
     /// Two bytes a number: 11 bits of precision, up to 65504.
     F16,
+    /// One byte a number: integers from -128 to 127, the four channels of a vec4 in one word. Only operators that
+    /// say so ([`super::Operator::packed_inputs`]) take them.
+    I8,
 }
 
 impl Precision {
-    /// Numbers as they are stored; beyond the range of half they become infinite.
+    /// Bytes that a tensor takes.
+    pub const fn bytes(self, shape: Shape) -> u64 {
+        match self {
+            Self::F32 => shape.bytes(),
+            Self::F16 => shape.bytes() / 2,
+            Self::I8 => shape.bytes() / 4,
+        }
+    }
+
+    /// Numbers as they are stored; beyond the range of half they become infinite, and what is no integer of eight
+    /// bits the nearest one.
     pub(super) fn encode(self, numbers: &[f32]) -> Vec<u8> {
         match self {
             Self::F32 => bytemuck::cast_slice(numbers).to_vec(),
@@ -27,6 +40,8 @@ impl Precision {
                 stored.convert_from_f32_slice(numbers);
                 bytemuck::cast_slice(&stored).to_vec()
             }
+            // Casts to integers go to the end of their range.
+            Self::I8 => numbers.iter().map(|v| v.round_ties_even() as i8 as u8).collect(),
         }
     }
 
@@ -38,6 +53,7 @@ impl Precision {
                 let stored: Vec<f16> = bytemuck::pod_collect_to_vec(stored);
                 stored.to_f32_vec()
             }
+            Self::I8 => stored.iter().map(|byte| f32::from(*byte as i8)).collect(),
         }
     }
 }
@@ -56,7 +72,8 @@ impl Graph {
 
     /// Stores those of `vars` in half for which no operator wants f32.
     pub fn halve(&mut self, vars: &[Var]) {
-        let wanted: HashSet<Var> = vars.iter().copied().filter(|v| is_picture(self.shape(*v))).collect();
+        let fits = |v: &Var| is_picture(self.shape(*v)) && self.vars[v.0].precision != Precision::I8;
+        let wanted: HashSet<Var> = vars.iter().copied().filter(fits).collect();
         let exact = self.nodes.iter().flat_map(|n| n.op.exact_inputs().into_iter().map(|i| n.inputs[i]));
         let mut exact: HashSet<Var> = exact.collect();
         for node in &self.nodes {

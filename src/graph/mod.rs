@@ -13,7 +13,7 @@ mod session;
 mod shape;
 mod weights;
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 pub use autodiff::{AddFn, Backward};
 pub use lower::{Access, Lowering, Pass};
@@ -79,10 +79,7 @@ impl VarInfo {
 
     /// Bytes in storage.
     pub fn bytes(&self) -> u64 {
-        match self.precision {
-            Precision::F32 => self.shape.bytes(),
-            Precision::F16 => self.shape.bytes() / 2,
-        }
+        self.precision.bytes(self.shape)
     }
 }
 
@@ -159,6 +156,26 @@ impl Graph {
         self.kept(name, layout, init, false)
     }
 
+    /// A kept buffer of integers of eight bits, all zero at first, named below the current scope.
+    pub fn packed_state(&mut self, name: &str, layout: Layout) -> Var {
+        let var = self.kept(name, layout, Init::Constant(0.0), false);
+        self.vars[var.0].precision = Precision::I8;
+        for param in self.params.iter_mut().filter(|p| p.value == var) {
+            param.precision = Precision::I8;
+        }
+        var
+    }
+
+    /// Forgets the parameters and kept buffers that no operator reads.
+    pub fn drop_unread(&mut self) {
+        let read: HashSet<Var> = self.nodes.iter().flat_map(|n| n.inputs.iter().copied()).collect();
+        self.params.retain(|p| read.contains(&p.value));
+        for (index, param) in self.params.iter().enumerate() {
+            let role = if param.trained { Role::Param(index) } else { Role::State(index) };
+            self.vars[param.value.0].role = role;
+        }
+    }
+
     fn kept(&mut self, name: &str, layout: Layout, init: Init, trained: bool) -> Var {
         let name = self.path(name);
         // Blocks applied several times (recurrent units) ask for the same parameter again.
@@ -168,7 +185,7 @@ impl Graph {
         let index = self.params.len();
         let role = if trained { Role::Param(index) } else { Role::State(index) };
         let value = self.var(name.clone(), layout.shape(), role);
-        self.params.push(ParamInfo { name, layout, init, trained, value });
+        self.params.push(ParamInfo { name, layout, init, trained, precision: Precision::F32, value });
         value
     }
 
@@ -213,7 +230,20 @@ impl Graph {
             other => other,
         })?;
         let name = op.name();
+        let packed = op.packed_inputs();
+        if let Some(i) = (0..inputs.len())
+            .find(|i| packed.contains(i) != (self.vars[inputs[*i].0].precision == Precision::I8))
+        {
+            let found = self.vars[inputs[i].0].precision;
+            return Err(Error::shape(
+                name,
+                format!("input {i} is stored as {found:?}, which it cannot read"),
+            ));
+        }
         let outputs: Vec<Var> = outputs.into_iter().map(|s| self.var(name, s, Role::Value)).collect();
+        for i in op.packed_outputs() {
+            self.vars[outputs[i].0].precision = Precision::I8;
+        }
         self.nodes.push(Node { op, scope, inputs: inputs.to_vec(), outputs: outputs.clone() });
         Ok(outputs)
     }

@@ -107,6 +107,16 @@ pub trait Operator: Any + Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Inputs that are integers of eight bits ([`super::Precision::I8`]); all others are not.
+    fn packed_inputs(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
+    /// Outputs that are integers of eight bits.
+    fn packed_outputs(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
     /// An operator that makes the first output again, with the tensors that it takes, where that costs little
     /// beside the memory that keeping the output takes.
     fn again(&self, _node: &Node) -> Option<(Arc<dyn Operator>, Vec<Var>)> {

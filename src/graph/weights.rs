@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Graph, Role, Shape, Var, pad_channels, unpad_channels};
+use super::{Graph, Precision, Role, Shape, Var, pad_channels, unpad_channels};
 use crate::{Error, Result, gpu::Context};
 
 /// How a parameter of PyTorch's shape is stored: as `[ky][kx][row][column]`, columns padded to four.
@@ -16,6 +16,16 @@ pub enum Layout {
     /// Convolution, `[O, I, kh, kw]`: rows are input channels, each source of a concatenation padded to four
     /// by itself; columns are output channels.
     Conv {
+        /// Output channels.
+        out: usize,
+        /// Input channels of each source.
+        sources: Vec<usize>,
+        /// Kernel height and width.
+        kernel: [usize; 2],
+    },
+    /// Convolution in integers of eight bits, `[O, I, kh, kw]`: a row is four input channels, each source of a
+    /// concatenation padded by itself; a row holds, for each output channel, padded to four, the numbers of those four.
+    Packed {
         /// Output channels.
         out: usize,
         /// Input channels of each source.
@@ -64,7 +74,9 @@ impl Layout {
     pub fn torch_shape(&self) -> Vec<usize> {
         match self {
             Self::Vector(c) => vec![*c],
-            Self::Conv { out, sources, kernel: [h, w] } => vec![*out, sources.iter().sum(), *h, *w],
+            Self::Conv { out, sources, kernel: [h, w] } | Self::Packed { out, sources, kernel: [h, w] } => {
+                vec![*out, sources.iter().sum(), *h, *w]
+            }
             Self::ConvTranspose { input, out, kernel: [h, w] } => vec![*input, *out, *h, *w],
             Self::Grouped { out, per_group, kernel: [h, w] } => vec![*out, *per_group, *h, *w],
             Self::Linear { out, input } => vec![*out, *input],
@@ -85,6 +97,9 @@ impl Layout {
             Self::Vector(c) => Shape::channels(*c),
             Self::Conv { out, sources, kernel: [h, w] } => {
                 Shape::new(*h, *w, sources.iter().map(|c| pad(*c)).sum(), *out)
+            }
+            Self::Packed { out, sources, kernel: [h, w] } => {
+                Shape::new(*h, *w, sources.iter().map(|c| c.div_ceil(4)).sum(), 4 * pad(*out))
             }
             Self::ConvTranspose { input, out, kernel: [h, w] } => Shape::new(*h, *w, pad(*out), *input),
             Self::Grouped { out, per_group, kernel: [h, w] } => Shape::new(*h, *w, *per_group, *out),
@@ -113,13 +128,12 @@ impl Layout {
         match self {
             Self::Vector(_) | Self::Matrix { .. } => (0..self.count()).collect(),
             Self::Conv { sources, .. } => {
-                let mut rows = Vec::new();
-                let mut start = 0;
-                for c in sources {
-                    rows.extend(start..start + c);
-                    start += c.next_multiple_of(4);
-                }
+                let rows = padded_rows(sources);
                 four(&|o, i, y, x| place(y, x, rows[i], o))
+            }
+            Self::Packed { sources, .. } => {
+                let rows = padded_rows(sources);
+                four(&|o, i, y, x| place(y, x, rows[i] / 4, 4 * o + rows[i] % 4))
             }
             Self::ConvTranspose { .. } => four(&|i, o, y, x| place(y, x, o, i)),
             Self::Grouped { .. } => four(&|o, i, y, x| place(y, x, i, o)),
@@ -143,6 +157,17 @@ impl Layout {
     pub fn from_storage(&self, stored: &[f32]) -> Vec<f32> {
         self.places().into_iter().map(|p| stored[p]).collect()
     }
+}
+
+/// The row of each input channel where every source is padded to four.
+fn padded_rows(sources: &[usize]) -> Vec<usize> {
+    let mut rows = Vec::new();
+    let mut start = 0;
+    for c in sources {
+        rows.extend(start..start + c);
+        start += c.next_multiple_of(4);
+    }
+    rows
 }
 
 /// How a parameter starts.
@@ -194,6 +219,8 @@ pub struct ParamInfo {
     pub init: Init,
     /// True for parameters, false for running statistics.
     pub trained: bool,
+    /// How its numbers are stored on the device.
+    pub precision: Precision,
     /// Its tensor in the graph.
     pub value: Var,
 }
@@ -261,7 +288,7 @@ pub struct Weights {
 fn pack(params: &[ParamInfo], trained: bool, limit: u64, align: u64, places: &mut [Place]) -> Vec<u64> {
     let mut sizes: Vec<u64> = Vec::new();
     for (place, param) in places.iter_mut().zip(params).filter(|(_, p)| p.trained == trained) {
-        let bytes = param.layout.shape().bytes();
+        let bytes = param.precision.bytes(param.layout.shape());
         let padded = bytes.next_multiple_of(align);
         match sizes.last_mut() {
             Some(size) if *size + padded <= limit => *size += padded,
@@ -317,9 +344,9 @@ impl Weights {
     }
 
     fn write_at(&self, buffer: &wgpu::Buffer, index: usize, file: &[f32]) {
-        let layout = &self.params[index].layout;
-        let stored = pad_channels(layout.shape(), &layout.to_storage(file));
-        self.context.queue.write_buffer(buffer, self.places[index].offset, bytemuck::cast_slice(&stored));
+        let ParamInfo { layout, precision, .. } = &self.params[index];
+        let stored = precision.encode(&pad_channels(layout.shape(), &layout.to_storage(file)));
+        self.context.queue.write_buffer(buffer, self.places[index].offset, &stored);
     }
 
     /// Index of a parameter, or kept buffer, that holds as many numbers as `file`.
@@ -354,7 +381,7 @@ impl Weights {
         let (values, states) = (self.values.download(&self.context)?, self.states.download(&self.context)?);
         let each = self.params.iter().zip(&self.places).map(|(param, place)| {
             let arena = if param.trained { &values[place.arena] } else { &states[place.arena] };
-            (param.name.clone(), param.layout.torch_shape(), unpack(&param.layout, arena, *place))
+            (param.name.clone(), param.layout.torch_shape(), unpack(param, arena, *place))
         });
         Ok(each.collect())
     }
@@ -368,7 +395,7 @@ impl Weights {
         let index = self.find(name)?;
         let place = self.places[index];
         let bytes = self.context.read(&arenas.buffers[place.arena], place.offset, place.bytes)?;
-        Ok(unpack(&self.params[index].layout, &bytes, Place { offset: 0, ..place }))
+        Ok(unpack(&self.params[index], &bytes, Place { offset: 0, ..place }))
     }
 
     /// Sets one parameter-shaped tensor in buffers laid out like the values, from numbers in PyTorch's order.
@@ -391,7 +418,7 @@ impl Weights {
     pub fn export_like(&self, arenas: &Arenas) -> Result<Vec<(String, Vec<f32>)>> {
         let bytes = arenas.download(&self.context)?;
         let trained = self.params.iter().zip(&self.places).filter(|(param, _)| param.trained);
-        let each = trained.map(|(p, place)| (p.name.clone(), unpack(&p.layout, &bytes[place.arena], *place)));
+        let each = trained.map(|(p, place)| (p.name.clone(), unpack(p, &bytes[place.arena], *place)));
         Ok(each.collect())
     }
 
@@ -412,8 +439,8 @@ impl Weights {
     }
 }
 
-fn unpack(layout: &Layout, arena: &[u8], place: Place) -> Vec<f32> {
+fn unpack(param: &ParamInfo, arena: &[u8], place: Place) -> Vec<f32> {
     let range = &arena[place.offset as usize..(place.offset + place.bytes) as usize];
-    let stored: Vec<f32> = bytemuck::pod_collect_to_vec(range);
+    let (layout, stored) = (&param.layout, param.precision.decode(range));
     layout.from_storage(&unpad_channels(layout.shape(), &stored))
 }

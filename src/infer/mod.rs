@@ -6,6 +6,7 @@ pub mod embedded;
 #[cfg(feature = "cli")]
 mod polygons;
 pub mod predictor;
+pub mod quantize;
 #[cfg(feature = "cli")]
 mod whole;
 
@@ -14,5 +15,6 @@ pub use embedded::{Bound, Segmenter, Settings};
 #[cfg(feature = "cli")]
 pub use polygons::DevicePolygons;
 pub use predictor::Predictor;
+pub use quantize::{Observer, Quantization, Range};
 #[cfg(feature = "cli")]
 pub use whole::{Looks, Probabilities, Whole};

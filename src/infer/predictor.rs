@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use super::Quantization;
 use crate::{
     Error, Result,
     gpu::Context,
@@ -20,6 +21,7 @@ pub struct Predictor {
     weights: Arc<Weights>,
     size: [usize; 2],
     mixed: bool,
+    quantized: Option<Arc<Quantization>>,
     sessions: BTreeMap<(usize, Answer), Ready>,
 }
 
@@ -88,13 +90,29 @@ impl Predictor {
     pub fn new(model: &Model, weights: &Arc<Weights>, size: [usize; 2]) -> Self {
         let context = weights.context.clone();
         let (model, weights, sessions) = (model.clone(), weights.clone(), BTreeMap::new());
-        Self { context, model, weights, size, mixed: false, sessions }
+        Self { context, model, weights, size, mixed: false, quantized: None, sessions }
     }
 
     /// Whether activations are stored in half; those of a new predictor are not.
     #[must_use]
     pub fn mixed(self, mixed: bool) -> Self {
         Self { mixed, sessions: BTreeMap::new(), ..self }
+    }
+
+    /// With convolutions in integers; the weights are those of [`Quantization::apply`]'s graph.
+    #[must_use]
+    pub fn quantized(self, quantization: Quantization) -> Self {
+        Self { quantized: Some(Arc::new(quantization)), sessions: BTreeMap::new(), ..self }
+    }
+
+    /// Whether some of its convolutions are in integers.
+    pub fn is_quantized(&self) -> bool {
+        self.quantized.is_some()
+    }
+
+    /// The weights that it predicts with.
+    pub fn weights(&self) -> &Arc<Weights> {
+        &self.weights
     }
 
     /// The model.
@@ -120,6 +138,9 @@ impl Predictor {
                 y = graph.apply(ConfusionCounts { threshold: f32::from_bits(threshold) }, &[y, given])?;
                 graph.output(y);
                 truth = Some(given);
+            }
+            if let Some(quantization) = &self.quantized {
+                graph = quantization.apply(&graph)?;
             }
             if self.mixed {
                 graph.mixed();

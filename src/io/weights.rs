@@ -1,4 +1,4 @@
-//! Named tensors in safetensors files: read whatever float type the file has, write f32.
+//! Named tensors in safetensors files: read whatever float type the file has, write f32 or what is asked for.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 
+use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::atomic::write_atomic_with;
@@ -34,7 +35,7 @@ pub type TensorMap = BTreeMap<String, Tensor>;
 
 /// Reads every tensor of the safetensors file at `path`, converted to f32, and the file's metadata.
 ///
-/// Takes F32, F16, BF16, F64, I32 and I64. Narrowing rounds to nearest: f64 keeps 24 bits of its fraction,
+/// Takes F32, F16, BF16, F64, I8, I32 and I64. Narrowing rounds to nearest: f64 keeps 24 bits of its fraction,
 /// integers beyond 2^24 lose their last digits.
 ///
 /// # Errors
@@ -52,7 +53,7 @@ pub fn read(path: impl AsRef<Path>) -> Result<(TensorMap, BTreeMap<String, Strin
             weights(
                 path,
                 format!(
-                    "tensor {name:?} is {:?}; F32, F16, BF16, F64, I32 and I64 can be read",
+                    "tensor {name:?} is {:?}; F32, F16, BF16, F64, I8, I32 and I64 can be read",
                     view.dtype()
                 ),
             )
@@ -71,11 +72,60 @@ pub fn read(path: impl AsRef<Path>) -> Result<(TensorMap, BTreeMap<String, Strin
 /// [`Error::Weights`] if a tensor's data does not fill its shape; [`Error::Io`] naming `path` if it cannot be
 /// written, in which case the file that was there before is untouched.
 pub fn write(path: impl AsRef<Path>, tensors: &TensorMap, metadata: &str) -> Result<()> {
+    write_as(path, tensors, metadata, |_, _| Stored::F32)
+}
+
+/// How the numbers of a tensor are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// Four bytes, exact.
+    F32,
+    /// Two bytes, rounded to the nearest half.
+    F16,
+    /// One byte: integers from -128 to 127.
+    I8,
+}
+
+impl Stored {
+    fn dtype(self) -> Dtype {
+        match self {
+            Self::F32 => Dtype::F32,
+            Self::F16 => Dtype::F16,
+            Self::I8 => Dtype::I8,
+        }
+    }
+
+    fn encode(self, values: &[f32]) -> Cow<'_, [u8]> {
+        match self {
+            Self::F32 => little_endian(values),
+            Self::F16 => Cow::Owned(values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect()),
+            Self::I8 => Cow::Owned(values.iter().map(|v| v.round_ties_even() as i8 as u8).collect()),
+        }
+    }
+
+    /// Half, or f32 where a number is beyond the range of half.
+    pub fn half_of(tensor: &Tensor) -> Self {
+        if tensor.data.iter().all(|v| f16::from_f32(*v).is_finite()) { Self::F16 } else { Self::F32 }
+    }
+}
+
+/// As [`write()`], each tensor as `stored` says of it by its name.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_as(
+    path: impl AsRef<Path>,
+    tensors: &TensorMap,
+    metadata: &str,
+    stored: impl Fn(&str, &Tensor) -> Stored,
+) -> Result<()> {
     let path = path.as_ref();
-    let bytes: Vec<Cow<'_, [u8]>> = tensors.values().map(|tensor| little_endian(&tensor.data)).collect();
+    let stored: Vec<Stored> = tensors.iter().map(|(name, tensor)| stored(name, tensor)).collect();
+    let bytes: Vec<Cow<'_, [u8]>> =
+        tensors.values().zip(&stored).map(|(tensor, stored)| stored.encode(&tensor.data)).collect();
     let mut views = Vec::with_capacity(tensors.len());
-    for ((name, tensor), bytes) in tensors.iter().zip(&bytes) {
-        let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes).map_err(|_| {
+    for (((name, tensor), stored), bytes) in tensors.iter().zip(&stored).zip(&bytes) {
+        let view = TensorView::new(stored.dtype(), tensor.shape.clone(), bytes).map_err(|_| {
             let (shape, count) = (&tensor.shape, tensor.data.len());
             weights(path, format!("cannot write tensor {name:?}: {count} values do not fill shape {shape:?}"))
         })?;
@@ -86,6 +136,17 @@ pub fn write(path: impl AsRef<Path>, tensors: &TensorMap, metadata: &str) -> Res
     let encoded = safetensors::serialize(views, Some(metadata))
         .map_err(|e| weights(path, format!("cannot be encoded: {e}")))?;
     write_atomic_with(path, |file| file.write_all(&encoded))
+}
+
+/// Bytes that the numbers of those tensors of a file take whose names `wanted` takes.
+///
+/// # Errors
+/// As [`read`].
+pub fn bytes(path: impl AsRef<Path>, wanted: impl Fn(&str) -> bool) -> Result<u64> {
+    let path = path.as_ref();
+    let all = read_checked(path)?;
+    let file = SafeTensors::deserialize(&all).map_err(|e| refuse(path, &e.to_string()))?;
+    Ok(file.iter().filter(|(name, _)| wanted(name)).map(|(_, view)| view.data().len() as u64).sum())
 }
 
 /// How `got` differs from the `(name, shape)` list a model expects; `None` if it does not.
@@ -203,9 +264,10 @@ fn decode(view: &TensorView<'_>) -> Option<Vec<f32>> {
     let bytes = view.data();
     Some(match view.dtype() {
         Dtype::F32 => each(bytes, f32::from_le_bytes),
-        Dtype::F16 => each(bytes, |b| f16_to_f32(u16::from_le_bytes(b))),
+        Dtype::F16 => each(bytes, |b| f16::from_le_bytes(b).to_f32()),
         Dtype::BF16 => each(bytes, |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)),
         Dtype::F64 => each(bytes, |b| f64::from_le_bytes(b) as f32),
+        Dtype::I8 => bytes.iter().map(|b| f32::from(*b as i8)).collect(),
         Dtype::I32 => each(bytes, |b| i32::from_le_bytes(b) as f32),
         Dtype::I64 => each(bytes, |b| i64::from_le_bytes(b) as f32),
         _ => return None,
@@ -214,20 +276,6 @@ fn decode(view: &TensorView<'_>) -> Option<Vec<f32>> {
 
 pub(super) fn each<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
     bytes.as_chunks::<N>().0.iter().map(|chunk| value(*chunk)).collect()
-}
-
-/// IEEE half to single precision; exact.
-fn f16_to_f32(half: u16) -> f32 {
-    let sign = u32::from(half >> 15) << 31;
-    let exponent = u32::from(half >> 10) & 0x1f;
-    let fraction = u32::from(half) & 0x3ff;
-    let magnitude = match exponent {
-        // Subnormal: fraction * 2^-24, which a normal f32 holds exactly.
-        0 => (fraction as f32 / 16_777_216.0).to_bits(),
-        0x1f => 0x7f80_0000 | fraction << 13,
-        _ => (exponent + 112) << 23 | fraction << 13,
-    };
-    f32::from_bits(sign | magnitude)
 }
 
 #[cfg(target_endian = "little")]
@@ -290,13 +338,8 @@ mod tests {
 
     #[test]
     fn all_accepted_types_are_converted() {
-        let halves: [u16; 6] = [0x3c00, 0xc000, 0x0001, 0x7bff, 0x7c00, 0x8000];
-        let wanted = [1.0, -2.0, 5.960_464_5e-8, 65504.0, f32::INFINITY, -0.0];
-        for (half, value) in halves.iter().zip(wanted) {
-            assert_eq!(f16_to_f32(*half).to_bits(), f32::to_bits(value), "{half:#x}");
-        }
-        assert!(f16_to_f32(0x7e00).is_nan());
-        let data: [(&str, Dtype, Vec<u8>); 5] = [
+        let data: [(&str, Dtype, Vec<u8>); 6] = [
+            ("i8", Dtype::I8, (-7i8).to_le_bytes().to_vec()),
             ("f64", Dtype::F64, (-2.5f64).to_le_bytes().to_vec()),
             ("f16", Dtype::F16, 0xc100u16.to_le_bytes().to_vec()),
             ("bf16", Dtype::BF16, 0xc020u16.to_le_bytes().to_vec()),
@@ -367,6 +410,22 @@ mod tests {
         let bad = TensorMap::from([("w".to_owned(), Tensor { shape: vec![2, 2], data: vec![0.0; 3] })]);
         assert!(write(&path, &bad, "{}").unwrap_err().to_string().contains("3 values"));
         assert_eq!(read(&path).unwrap().0, sample());
+    }
+
+    #[test]
+    fn smaller_types_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w");
+        let of = |data: &[f32]| Tensor { shape: vec![data.len()], data: data.to_vec() };
+        let all = TensorMap::from([
+            ("half".to_owned(), of(&[0.5, -1.0009766, 65504.0])),
+            ("whole".to_owned(), of(&[-128.0, 127.0, 3.0])),
+            ("wide".to_owned(), of(&[1e6, 0.1])),
+        ]);
+        let stored = |name: &str, t: &Tensor| if name == "whole" { Stored::I8 } else { Stored::half_of(t) };
+        write_as(&path, &all, "{}", stored).unwrap();
+        assert_eq!(read(&path).unwrap().0, all);
+        assert_eq!(bytes(&path, |name| name != "wide").unwrap(), 6 + 3);
     }
 
     #[test]

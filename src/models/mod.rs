@@ -4,6 +4,7 @@ mod descent;
 mod efficientnet;
 mod efficientunetpp;
 mod grenet;
+pub mod prune;
 mod res_unet;
 mod rr_att_unet;
 mod sigrenet;

@@ -14,7 +14,7 @@ use super::add;
 use crate::{
     Error, Result,
     gpu::{Choices, Context},
-    graph::{Array, Graph, Init, Layout, Operator, Plan, Role, Session, Shape, Var, Weights},
+    graph::{Array, Graph, Init, Layout, Operator, Plan, Precision, Role, Session, Shape, Var, Weights},
 };
 
 /// How far a result may be from its reference: `|got - want| <= atol + rtol * |want|`.
@@ -248,6 +248,9 @@ impl Sample {
             .enumerate()
             .map(|(i, a)| graph.input(&format!("input {i}"), a.shape))
             .collect();
+        for i in self.op.packed_inputs() {
+            graph.vars[vars[i].0].precision = Precision::I8;
+        }
         let mut results = graph.push(self.op.clone(), &vars)?;
         if self.half {
             let inputs: Vec<Var> = self.plain().iter().map(|i| vars[*i]).collect();

@@ -57,7 +57,7 @@ impl Conv2d {
     }
 
     /// Input number of bias, batch norm's first tensor and residual.
-    fn slots(&self) -> (usize, usize, usize) {
+    pub(crate) fn slots(&self) -> (usize, usize, usize) {
         let bias = self.sources + 1;
         let norm = bias + usize::from(self.bias);
         (bias, norm, norm + if self.norm.is_some() { 4 } else { 0 })
@@ -304,7 +304,8 @@ fn seen_by(g: &Geometry, sources: &[Array], o: usize, out: usize) -> Vec<(usize,
     all
 }
 
-fn twin_conv(g: &Geometry, sources: &[Array], w: &Array) -> Array {
+/// The convolution alone, in f64.
+pub(super) fn twin_conv(g: &Geometry, sources: &[Array], w: &Array) -> Array {
     let x = sources[0].shape;
     let out = g.output(x.h, x.w).unwrap_or_default();
     let mut y = Array::zeros(Shape::new(x.n, out[0], out[1], w.shape.c));

@@ -1,6 +1,8 @@
 //! A few awkward samples of every operator, which together run every kernel: what `gyre doctor` tries on a
 //! device. The tests under `kernels-tests/` try many more.
 
+mod int8;
+
 use super::{
     Act, Activation, BatchNorm, BatchNormApply, BatchNormGrad, Binary, BinaryKind, Blur, Broadcast, Concat,
     ConfusionCounts, Conv2d, Conv2dWeightGrad, ConvTranspose2d, Dropout, FixedNorm, Geometry, Join, Keep,
@@ -22,6 +24,7 @@ pub fn samples() -> Vec<Sample> {
         concat(),
         confusion(),
         conv2ds(),
+        int8::conv2d_int8s(),
         conv2d_weight_grad(),
         conv_transpose2ds(),
         dropout(),
@@ -33,6 +36,7 @@ pub fn samples() -> Vec<Sample> {
         polygon(),
         pool(),
         pool_grad(),
+        int8::quantize(),
         reduce(),
         resize(),
         resize_grad(),
@@ -44,6 +48,8 @@ pub fn samples() -> Vec<Sample> {
     ]
     .concat()
 }
+
+pub use int8::conv2d_int8;
 
 /// Three pictures of odd size with 13 channels: nothing divides anything.
 const ODD: Shape = Shape::new(3, 5, 7, 13);

@@ -12,7 +12,8 @@ use crate::{
     Error, Result,
     gpu::Choices,
     graph::Weights,
-    io::weights::{self, METADATA_KEY, Tensor, TensorMap},
+    infer::Quantization,
+    io::weights::{self, METADATA_KEY, Stored, Tensor, TensorMap},
     models::is_unused,
     optim::{OptimState, Plateau},
 };
@@ -65,7 +66,7 @@ pub fn weight_map(weights: &Weights) -> Result<TensorMap> {
 
 /// Sets the weights of a model from a map with exactly its names and shapes; what a public checkpoint holds beside
 /// them without use is passed over.
-fn set_weights(weights: &Weights, mut map: TensorMap, path: &Path) -> Result<()> {
+pub(super) fn set_weights(weights: &Weights, mut map: TensorMap, path: &Path) -> Result<()> {
     if weights.params.iter().any(|p| p.name.starts_with(ENCODER)) {
         map.retain(|name, _| !is_unused(name));
     }
@@ -87,9 +88,58 @@ fn set_weights(weights: &Weights, mut map: TensorMap, path: &Path) -> Result<()>
 /// # Errors
 /// [`Error::Weights`] if the file cannot be read or belongs to another model, saying which tensors differ.
 pub fn load_weights(weights: &Weights, path: &Path) -> Result<()> {
-    let (mut map, _) = weights::read(path)?;
-    map.retain(|name, _| !name.starts_with(OPTIM));
+    let (map, quantized) = read_weights(path)?;
+    if quantized.is_some() {
+        let message = "is quantized to integers; here weights in f32 or half are wanted";
+        return Err(Error::Weights { path: path.into(), message: message.into() });
+    }
     set_weights(weights, map, path)
+}
+
+/// The weights and kept buffers of a file without an optimiser's state, and, of a quantized one, its ranges.
+pub(super) fn read_weights(path: &Path) -> Result<(TensorMap, Option<Quantization>)> {
+    let (mut map, metadata) = weights::read(path)?;
+    map.retain(|name, _| !name.starts_with(OPTIM));
+    let said: Option<Compressed> =
+        metadata.get(METADATA_KEY).and_then(|text| serde_json::from_str(text).ok());
+    Ok((map, said.map(|said| said.quantization)))
+}
+
+/// What a quantized file says of itself.
+#[derive(Serialize, Deserialize)]
+struct Compressed {
+    quantization: Quantization,
+}
+
+/// Writes a quantized model: its integers in a byte each.
+///
+/// # Errors
+/// As [`weights::write()`].
+pub fn save_quantized(map: &TensorMap, quantization: &Quantization, path: &Path) -> Result<()> {
+    let said = Compressed { quantization: quantization.clone() };
+    let said = serde_json::to_string(&said).map_err(|e| Error::Check(format!("ranges: {e}")))?;
+    weights::write_as(
+        path,
+        map,
+        &said,
+        |name, _| if name.ends_with(".int8") { Stored::I8 } else { Stored::F32 },
+    )
+}
+
+/// Writes weights in half, but tensors with numbers beyond its range.
+///
+/// # Errors
+/// As [`weights::write()`].
+pub fn save_half(map: &TensorMap, path: &Path) -> Result<()> {
+    weights::write_as(path, map, r#"{"precision":"f16"}"#, |_, tensor| Stored::half_of(tensor))
+}
+
+/// Bytes of the numbers of a file's weights and kept buffers.
+///
+/// # Errors
+/// As [`weights::read`].
+pub fn weight_bytes(path: &Path) -> Result<u64> {
+    weights::bytes(path, |name| !name.starts_with(OPTIM))
 }
 
 /// As [`load_weights`], of a model without the descent of its logits: what the file holds of that is given back, under the

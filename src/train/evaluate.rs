@@ -15,8 +15,8 @@ use crate::{
     Error, Result,
     data::{Dataset, Grain, Normalise, Picture},
     gpu::Context,
-    graph::{Graph, Shape, Weights},
-    infer::{Looks, Predictor, Whole},
+    graph::{Shape, Weights},
+    infer::{Looks, Predictor, Whole, predictor},
     io::csv::{csv_line, csv_number},
     metrics::{
         Confusion, Empty, RocAuc, Scores, Summary, SurfaceDistance, SurfaceSummary, Thresholds, mean,
@@ -209,15 +209,27 @@ pub fn trained(
             files.iter().map(given).collect::<Result<Vec<_>>>()?.concat()
         }
     };
-    let mut graph = Graph::new();
-    let x = graph.input("picture", Shape::new(1, setup.size[0], setup.size[1], setup.model.in_channels));
-    setup.model.build(&mut graph, x, false)?;
-    let predictor = |path: &PathBuf| {
-        let weights = Arc::new(Weights::new(context, &graph, 0)?);
-        checkpoint::load_weights(&weights, path)?;
-        Ok(Predictor::new(&setup.model, &weights, setup.size))
-    };
-    files.iter().map(predictor).collect()
+    files.iter().map(|path| predictor(context, setup, path)).collect()
+}
+
+/// What predicts with the weights of a file, quantized ones too.
+///
+/// # Errors
+/// [`Error::Weights`] if the file cannot be read or belongs to another model; what the device raises.
+pub fn predictor(context: &Arc<Context>, setup: &Setup, path: &Path) -> Result<Predictor> {
+    let (map, quantization) = checkpoint::read_weights(path)?;
+    let shape = Shape::new(1, setup.size[0], setup.size[1], setup.model.in_channels);
+    let mut graph = predictor::graph(&setup.model, shape)?.0;
+    if let Some(quantization) = &quantization {
+        graph = quantization.apply(&graph)?;
+    }
+    let weights = Arc::new(Weights::new(context, &graph, 0)?);
+    checkpoint::set_weights(&weights, map, path)?;
+    let predictor = Predictor::new(&setup.model, &weights, setup.size);
+    Ok(match quantization {
+        Some(quantization) => predictor.quantized(quantization),
+        None => predictor,
+    })
 }
 
 /// Whether the run folder is that of a cross-validation, with a run for each fold below it.

@@ -45,13 +45,16 @@ mod trainer;
 #[cfg(feature = "cli")]
 pub use augment::Augment;
 #[cfg(feature = "cli")]
-pub use checkpoint::{Progress, Saved, load_encoder, load_undescended, load_weights, weight_map};
+pub use checkpoint::{
+    Progress, Saved, load_encoder, load_undescended, load_weights, save_half, save_quantized, weight_bytes,
+    weight_map,
+};
 #[cfg(feature = "cli")]
 pub use curriculum::rank;
 #[cfg(feature = "cli")]
 pub use descend::Undescended;
 #[cfg(feature = "cli")]
-pub use evaluate::{Evaluated, Evaluation, Shown, is_cross_validation, kept, trained};
+pub use evaluate::{Evaluated, Evaluation, Shown, is_cross_validation, kept, predictor, trained};
 #[cfg(feature = "cli")]
 pub use folds::{Folds, SCORES, fold_folders, run_folds};
 #[cfg(feature = "cli")]

@@ -211,7 +211,7 @@ fn begin_curriculum(
 
 /// Reads what the weights start from, where they are not drawn.
 fn start_weights(trainer: &Trainer, setup: &Setup, options: &RunOptions) -> Result<()> {
-    match (&options.init, &setup.encoder_weights) {
+    match (options.init.as_ref().or(setup.init.as_ref()), &setup.encoder_weights) {
         (Some(all), _) => checkpoint::load_weights(trainer.weights(), all),
         (None, Some(encoder)) => checkpoint::load_encoder(trainer.weights(), encoder),
         (None, None) => {

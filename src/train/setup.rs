@@ -12,7 +12,7 @@ use super::{
     },
     curriculum, open,
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{
     Error, Result,
@@ -47,6 +47,8 @@ pub struct Setup {
     pub step: StepOptions,
     /// What is done to pictures in training, where anything is.
     pub augment: Option<Augment>,
+    /// What all weights start from, where they are not drawn.
+    pub init: Option<PathBuf>,
     /// What the encoder's weights start from, where they are not drawn.
     pub encoder_weights: Option<PathBuf>,
 }
@@ -73,9 +75,8 @@ impl Setup {
         let optim = optim(config);
         Ok(Self {
             model: model(config)?,
-            encoder_weights: Some(&config.model.encoder_weights)
-                .filter(|p| !p.as_os_str().is_empty())
-                .cloned(),
+            init: named(&config.train.init),
+            encoder_weights: named(&config.model.encoder_weights),
             loss: loss(config)?,
             step: StepOptions {
                 mixed: optim.scaling.is_some(),
@@ -108,6 +109,11 @@ impl Setup {
     pub fn open_data(&self, config: &Config) -> Result<Data> {
         open::data(config)
     }
+}
+
+/// A file, where a key names one.
+fn named(path: &Path) -> Option<PathBuf> {
+    (!path.as_os_str().is_empty()).then(|| path.to_path_buf())
 }
 
 fn model(config: &Config) -> Result<Model> {

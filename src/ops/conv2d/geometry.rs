@@ -50,12 +50,12 @@ impl Geometry {
         self.kernel[0] * self.kernel[1]
     }
 
-    pub(super) fn valid(&self) -> bool {
+    pub(in crate::ops) fn valid(&self) -> bool {
         self.groups > 0 && self.kernel.iter().chain(&self.stride).chain(&self.dilation).all(|v| *v > 0)
     }
 
     /// True where each output channel sees its own input channel alone.
-    pub(in crate::ops) const fn depthwise(&self, input: usize, output: usize) -> bool {
+    pub(crate) const fn depthwise(&self, input: usize, output: usize) -> bool {
         self.groups > 1 && self.groups == input && input == output
     }
 }

@@ -395,6 +395,9 @@ section! {
         precision: Precision = Precision::F32;
         /// Everything random follows from it.
         seed: u64 = 0;
+        /// A safetensors file that all weights start from, as with --init, which goes before it. Read where training begins,
+        /// not where it is resumed. `gyre prune` sets it, for fine-tuning.
+        init: PathBuf = PathBuf::new();
         /// Epochs from one validation to the next.
         eval_every: usize = 1;
         /// Validations without a better Dice after which a run ends early; 0: never.
