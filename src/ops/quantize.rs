@@ -104,8 +104,8 @@ mod tests {
     fn ranges_hold_zero_and_use_all_integers() {
         let relu = Int8::over([0.0, 2.55]);
         assert_eq!((relu.zero, relu.quantized(0.0), relu.quantized(2.55)), (-128, -128.0, 127.0));
-        let both = Int8::over([-1.0, 1.0]);
-        assert_eq!((both.quantized(-1.0), both.quantized(1.0)), (-128.0, 127.0));
+        let both = Int8::over([-1.0, 1.55]);
+        assert_eq!((both.zero, both.quantized(-1.0), both.quantized(1.55)), (-28, -128.0, 127.0));
         // Numbers that are all above zero leave room for it.
         assert_eq!(Int8::over([3.0, 5.1]), Int8::over([0.0, 5.1]));
         assert_eq!(Int8::over([0.0, 0.0]), Int8 { scale: 1.0, zero: 0 });
