@@ -29,6 +29,9 @@ mod matmul;
 mod median;
 mod noise;
 mod optim;
+mod patch_gather;
+mod patch_paste;
+mod patch_score;
 mod polygon;
 mod pool;
 mod pool_grad;
@@ -41,6 +44,7 @@ mod signed_distance;
 mod slice;
 mod softmax;
 mod structure;
+mod top_k;
 mod warp;
 
 /// One device for all tests: own limits and trusted shaders.

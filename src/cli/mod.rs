@@ -14,6 +14,7 @@ mod predict;
 mod run;
 mod shapes;
 mod tune;
+mod two_stage;
 
 use std::{
     cell::OnceCell,
@@ -68,6 +69,9 @@ enum Command {
     Eval(run::EvalArgs),
     /// Predicts masks of pictures, at their own size.
     Predict(predict::PredictArgs),
+    /// Two trained runs as one: the first sees pictures made small, the second the patches of which the first is least sure.
+    #[command(subcommand)]
+    TwoStage(two_stage::TwoStageCommand),
     /// Shows how beliefs descend an energy: as a film, as a curve, and the component graph.
     Descend(descend::DescendArgs),
     /// Writes the report of a run anew, from its log and its best weights.
@@ -149,6 +153,7 @@ pub fn main(cli: Cli) -> Result<u8> {
         Command::Train(args) => run::train(&context()?, &kernels, &args),
         Command::Eval(args) => run::eval(&context()?, &args),
         Command::Predict(args) => predict::predict(&context()?, &args),
+        Command::TwoStage(command) => two_stage::two_stage(&context()?, &command),
         Command::Descend(args) => descend::descend(&context()?, &args),
         Command::Report(args) => run::report(&context()?, &args),
         Command::Import(args) => import::import(&args),

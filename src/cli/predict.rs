@@ -16,9 +16,13 @@ use crate::{
     Error, Result,
     data::{MaskCoding, Picture, list_nested_pictures, list_pictures},
     gpu::Context,
-    infer::{Looks, Whole},
+    infer::{Looks, Mapper, Whole},
     io::atomic::write_atomic,
-    train::{Setup, config::Config, trained, written_coding},
+    train::{
+        Setup,
+        config::{Config, Size},
+        trained, written_coding,
+    },
 };
 
 #[derive(Debug, Args)]
@@ -81,7 +85,7 @@ impl LooksArgs {
 
 /// What may be written of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Product {
+pub enum Product {
     /// `<name>.png`: the mask, coded as the data set's.
     Mask,
     /// `<name>_classes.png`: class numbers as they are.
@@ -120,9 +124,24 @@ pub fn predict(context: &Arc<Context>, args: &PredictArgs) -> Result<u8> {
     let whole = Whole::new(predictors, setup.fit, setup.normalise.clone(), config.train.batch);
     let mut whole = whole.looking(looks);
     let bar = ProgressBar::new(pictures.len() as u64);
+    map_all(&mut whole, &config, &pictures, (&args.out, &args.write), threshold, &bar)
+}
+
+/// Predicts pictures and writes what is wanted of each to a folder. Status 1 if some failed.
+///
+/// # Errors
+/// What the device raises.
+pub(super) fn map_all(
+    mapper: &mut dyn Mapper,
+    config: &Config,
+    pictures: &[PathBuf],
+    (out, products): (&Path, &[Product]),
+    threshold: f32,
+    bar: &ProgressBar,
+) -> Result<u8> {
     let mut failed = 0;
-    for path in &pictures {
-        match one(&mut whole, &config, path, args, threshold) {
+    for path in pictures {
+        match one(mapper, config, path, out, products, threshold) {
             Ok(()) => {}
             // The device is at fault, not the picture: the rest would fail too.
             Err(e @ (Error::Device(_) | Error::OutOfMemory(_) | Error::Shader { .. })) => return Err(e),
@@ -134,7 +153,7 @@ pub fn predict(context: &Arc<Context>, args: &PredictArgs) -> Result<u8> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    say!("{} masks in {}", pictures.len() - failed, args.out.display());
+    say!("{} masks in {}", pictures.len() - failed, out.display());
     if failed > 0 {
         eprintln!("gyre: {failed} of {} pictures failed", pictures.len());
     }
@@ -202,7 +221,7 @@ pub(super) fn product_path(picture: &Path, out: &Path, suffix: &str) -> Result<P
 
 impl Product {
     /// What follows the picture's name, for a model of this many output channels.
-    fn suffixes(self, channels: usize) -> Vec<String> {
+    pub fn suffixes(self, channels: usize) -> Vec<String> {
         match self {
             Self::Mask => vec![".png".into()],
             Self::Classes => vec!["_classes.png".into()],
@@ -257,12 +276,23 @@ pub(super) fn spare_files(
     Ok(())
 }
 
-fn one(whole: &mut Whole, config: &Config, path: &Path, args: &PredictArgs, threshold: f32) -> Result<()> {
+fn one(
+    mapper: &mut dyn Mapper,
+    config: &Config,
+    path: &Path,
+    out: &Path,
+    products: &[Product],
+    threshold: f32,
+) -> Result<()> {
     let picture = Picture::read(path, config.data.channels)?;
-    let map = whole.predict(&picture)?;
+    let seen = match config.data.resized() {
+        Some(Size { height, width }) => picture.resize(width, height)?,
+        None => picture.clone(),
+    };
+    let map = mapper.map(&seen, None)?.resize(picture.width, picture.height)?;
     let mask = map.mask(threshold);
-    for product in &args.write {
-        let files = product.suffixes(map.channels).into_iter().map(|s| product_path(path, &args.out, &s));
+    for product in products {
+        let files = product.suffixes(map.channels).into_iter().map(|s| product_path(path, out, &s));
         for (class, file) in files.enumerate() {
             let file = file?;
             match product {

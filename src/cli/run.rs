@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use super::{ConfigFile, Precision, predict::LooksArgs, say, tune::Kernels};
 use crate::{
     Error, Result,
+    data::Split,
     gpu::Context,
     io::atomic::write_atomic,
     metrics::{Summary, Values},
@@ -108,12 +109,24 @@ pub fn train(context: &Arc<Context>, kernels: &Kernels, args: &TrainArgs) -> Res
 
 /// A part of the data.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Part {
+pub enum Part {
     Train,
     Val,
     Test,
     /// Everything.
     All,
+}
+
+impl Part {
+    /// Its pictures.
+    pub fn of(self, split: &Split) -> Vec<usize> {
+        match self {
+            Self::Train => split.train.clone(),
+            Self::Val => split.val.clone(),
+            Self::Test => split.test.clone(),
+            Self::All => [&split.train[..], &split.val, &split.test].concat(),
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -16,6 +16,7 @@ pub(crate) enum Purpose {
     Polygons = 6,
     Angiography = 7,
     Noise = 8,
+    Crop = 9,
 }
 
 /// The generator of (purpose, seed, a, b).

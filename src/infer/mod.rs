@@ -6,6 +6,7 @@ pub mod embedded;
 #[cfg(feature = "cli")]
 mod polygons;
 pub mod predictor;
+pub mod two_stage;
 #[cfg(feature = "cli")]
 mod whole;
 
@@ -14,5 +15,8 @@ pub use embedded::{Bound, Segmenter, Settings};
 #[cfg(feature = "cli")]
 pub use polygons::DevicePolygons;
 pub use predictor::Predictor;
+pub use two_stage::TwoStagePredictor;
 #[cfg(feature = "cli")]
-pub use whole::{Looks, Probabilities, Whole};
+pub use two_stage::TwoStageWhole;
+#[cfg(feature = "cli")]
+pub use whole::{Looks, Mapper, Probabilities, Whole};

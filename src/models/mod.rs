@@ -5,6 +5,7 @@ mod efficientnet;
 mod efficientunetpp;
 mod rr_att_unet;
 mod sigrenet;
+mod two_stage;
 mod two_stage_unet;
 mod unet;
 
@@ -12,6 +13,7 @@ pub use descent::{Descent, EdgeFilter, Energy, Step};
 pub use efficientnet::{Encoder, Stage};
 pub use efficientunetpp::is_unused;
 pub use sigrenet::Unit;
+pub use two_stage::{Doubt, Staged, TwoStage, probabilities};
 
 use crate::{
     Error, Result,

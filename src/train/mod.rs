@@ -28,6 +28,8 @@ pub mod runlog;
 #[cfg(feature = "cli")]
 mod setup;
 mod trainer;
+#[cfg(feature = "cli")]
+pub mod two_stage;
 
 #[cfg(feature = "cli")]
 pub use augment::Augment;

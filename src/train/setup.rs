@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use crate::{
     Error, Result,
-    data::{Dataset, Fit, Loader, LoaderOptions, Normalise, Partial, PixelNoise, Split},
+    data::{Crop, Dataset, Fit, Loader, LoaderOptions, Normalise, Partial, PixelNoise, Split},
     loss::{ClassReduction, ClassWeighting, Link, LossOptions, LossSpec, Penalty, PenaltyForm, Scope},
     models::{Encoder, Model, Network, Unit},
     nn::{Padding, Scheme},
@@ -200,13 +200,20 @@ impl Data {
     /// # Errors
     /// [`Error::Config`] if no batch comes out.
     pub fn training_loader(&self, config: &Config, setup: &Setup) -> Result<Loader> {
-        let crops = setup.fit.crops(&*self.dataset, &self.split.train)?;
+        let crops = match config.data.crops {
+            0 => setup.fit.crops(&*self.dataset, &self.split.train)?,
+            n => {
+                let of = |item: &usize| std::iter::repeat_n(Crop { item: *item, x: 0, y: 0 }, n);
+                self.split.train.iter().flat_map(of).collect()
+            }
+        };
         let options = LoaderOptions {
             normalise: setup.normalise.clone(),
             noise: noise(&config.data, config.train.seed),
             seed: config.train.seed,
             shuffle: true,
             flips: config.data.flips,
+            anywhere: config.data.crops > 0,
             partial: match config.train.partial {
                 config::Partial::Drop => Partial::Drop,
                 config::Partial::Pad => Partial::Pad,

@@ -12,7 +12,7 @@ pub struct Preset {
 }
 
 /// All of them.
-pub const ALL: [Preset; 3] = [
+pub const ALL: [Preset; 6] = [
     Preset {
         name: "r2attunet-ftl",
         about: "recurrent residual attention U-Net with focal Tversky loss, with the keys of its paper; set data.root",
@@ -27,6 +27,21 @@ pub const ALL: [Preset; 3] = [
         name: "angiography",
         about: "synthetic angiograms of three classes, with the augmentation that real ones had in their paper",
         text: include_str!("../../../assets/presets/angiography.toml"),
+    },
+    Preset {
+        name: "twostage-s1",
+        about: "stage 1 of two-stage segmentation, with the keys of its paper: pictures made eight times smaller; set data.root",
+        text: include_str!("../../../assets/presets/twostage-s1.toml"),
+    },
+    Preset {
+        name: "twostage-s2",
+        about: "stage 2 of two-stage segmentation: patches anywhere in pictures; set data.root",
+        text: include_str!("../../../assets/presets/twostage-s2.toml"),
+    },
+    Preset {
+        name: "twostage-bl",
+        about: "the network of two-stage segmentation on whole pictures, its baseline; set data.root",
+        text: include_str!("../../../assets/presets/twostage-bl.toml"),
     },
 ];
 
