@@ -52,7 +52,7 @@ fn what_was_cut_out_fits_back() {
     let map = Array::from_fn(Shape::new(2, 32, 48, 2), |n, y, x, c| (n * 7 + y * 5 + x * 3 + c) as f64 * 0.1);
     let scores = Array::from_fn(Shape::new(2, 3, 4, 1), |n, y, x, _| ((n + 3 * y + 5 * x) % 4) as f64);
     for k in [1, 5, 12] {
-        let chosen = TopK { k, at_least: None }.twin(&[scores.clone()]);
+        let chosen = TopK { k, at_least: None }.twin(std::slice::from_ref(&scores));
         for (window, blend) in [([10, 11], 0), ([16, 24], 3), ([16, 24], 0)] {
             let cut = PatchGather { grid, window }.twin(&[map.clone(), chosen[0].clone()]).swap_remove(0);
             let made = &PatchPaste { grid, blend }.twin(&[map.clone(), cut, chosen[1].clone()])[0];

@@ -84,13 +84,13 @@ fn the_plan_is_its_parts() {
 
         let [one, two] = [(&model.stage1, "stage1"), (&model.stage2, "stage2")]
             .map(|(m, p)| (m, part(&context, m, &weights, p)));
-        let low = Pool::average(4, 4, 0).twin(&[padded.clone()]).swap_remove(0);
+        let low = Pool::average(4, 4, 0).twin(std::slice::from_ref(&padded)).swap_remove(0);
         let coarse = Predictor::new(one.0, &one.1, [h / 4, w / 4]).predict(&single(&low), 1).unwrap();
         let coarse =
             Array { shape: low.shape.with_c(classes), data: coarse.into_iter().map(f64::from).collect() };
         let map = Resize::bilinear([h, w], false).twin(&[coarse]).swap_remove(0);
         let grid = PatchGrid { cells: [3, 4], size };
-        let scores = PatchScore { grid, of_means: doubt != Doubt::Mean }.twin(&[map.clone()]);
+        let scores = PatchScore { grid, of_means: doubt != Doubt::Mean }.twin(std::slice::from_ref(&map));
         let at_least = (doubt == Doubt::Threshold).then_some(0.25);
         let ranked = TopK { k: patches, at_least }.twin(&scores);
         let window = model.window(size);

@@ -62,11 +62,8 @@ impl ShapesDataset {
     pub fn new(options: ShapesOptions) -> Result<Self> {
         check_channels(options.channels)?;
         let ShapesOptions { size, scale, classes, count, .. } = options;
-        if !(scale > 0.0 && scale <= 2.0)
-            || !(16..=8192).contains(&size)
-            || !matches!(classes, 2 | 4)
-            || count == 0
-        {
+        let fits = scale > 0.0 && scale <= 2.0 && (16..=8192).contains(&size) && matches!(classes, 2 | 4);
+        if !fits || count == 0 {
             let message = format!(
                 "shapes: size {size} (16 to 8192), scale {scale} (above 0, to 2), classes {classes} (2 or 4), count {count} (above 0)"
             );
