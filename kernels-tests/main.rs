@@ -30,6 +30,9 @@ mod matmul;
 mod median;
 mod noise;
 mod optim;
+mod patch_gather;
+mod patch_paste;
+mod patch_score;
 mod polygon;
 mod pool;
 mod pool_grad;
@@ -43,6 +46,7 @@ mod signed_distance;
 mod slice;
 mod softmax;
 mod structure;
+mod top_k;
 mod turn;
 mod warp;
 

@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     Error, Result,
-    experiment::{Choice, Claims, Event, Figure, Results, Shard, Spec, Sweep, Table, builtin},
+    experiment::{
+        Choice, Claims, DataRow, Event, Figure, Results, Shard, Spec, StagedResults, Sweep, Table, Trio,
+        builtin, draw_stages,
+    },
     gpu::Context,
     io::atomic::write_atomic,
     metrics::{Correction, Summary},
@@ -23,7 +26,7 @@ pub struct ExperimentArgs {
     #[command(subcommand)]
     what: Option<What>,
     /// A TOML file, or an experiment that ships with gyre: table1, table2, noise, samples, noise_angiography,
-    /// samples_angiography.
+    /// samples_angiography, twostage, twostage_chase.
     #[arg(required = true)]
     experiment: Option<String>,
     #[command(flatten)]
@@ -114,11 +117,16 @@ pub fn experiment(
         list(&wanted)?;
         return Ok(0);
     }
-    let failed = if args.tables { 0 } else { run(&context()?, kernels, &wanted, args.shard)? };
+    let mut failed = 0;
+    if !args.tables {
+        let context = context()?;
+        failed = run(&context, kernels, &wanted, args.shard)? + run_trios(&context, &wanted, args.shard)?;
+    }
     let name = args.choice.file_name(&name);
     let results = Results::of(&sweep)?;
     write_tables(&results, &sweep, &name)?;
     write_plots(&results, &sweep, &name)?;
+    write_stages(&sweep, &name)?;
     write_claims(results, &sweep, &name)?;
     write_figures(&context, &sweep, &name)?;
     Ok(u8::from(failed > 0))
@@ -136,6 +144,9 @@ fn list(sweep: &Sweep) -> Result<()> {
             state += &format!(", {done} of {} again", cell.again.len());
         }
         say!("{}  {}  {state}", cell.config.train.out.display(), cell.name());
+    }
+    for trio in Trio::all(sweep)? {
+        say!("two stages: {}  {}", trio.name(), if trio.scores()?.is_some() { "done" } else { "to do" });
     }
     Ok(())
 }
@@ -188,6 +199,29 @@ fn run(context: &Arc<Context>, kernels: &Kernels, sweep: &Sweep, shard: Shard) -
     Ok(failed)
 }
 
+/// Evaluates stages together whose runs are done; how many failed.
+fn run_trios(context: &Arc<Context>, sweep: &Sweep, shard: Shard) -> Result<usize> {
+    let mut failed = 0;
+    for (index, trio) in Trio::all(sweep)?.into_iter().enumerate() {
+        if index % shard.of + 1 != shard.index || trio.scores()?.is_some() {
+            continue;
+        }
+        match trio.run(context) {
+            Ok(Some(scores)) => {
+                let way = scores.ways.last();
+                let dice = way.map_or("nothing".into(), |way| headline(&way.scores));
+                say!("two stages: {}: {dice}", trio.name());
+            }
+            Ok(None) => say!("two stages: {}: left until its runs are done", trio.name()),
+            Err(error) => {
+                failed += 1;
+                eprintln!("two stages: {}: {error}", trio.name());
+            }
+        }
+    }
+    Ok(failed)
+}
+
 fn headline(scores: &Summary) -> String {
     scores.pooled.macro_foreground.dice.map_or("Dice undefined".into(), |dice| format!("Dice {dice:.4}"))
 }
@@ -215,6 +249,37 @@ fn write_plots(results: &Results, sweep: &Sweep, name: &str) -> Result<()> {
         let path = sweep.out.join(format!("{name}-{}.svg", plot.name));
         write_atomic(&path, picture.svg.as_bytes())?;
         write_atomic(path.with_extension("csv"), picture.csv.as_bytes())?;
+        say!("{}", path.display());
+    }
+    Ok(())
+}
+
+/// Tables and curves of what stages come to together.
+fn write_stages(sweep: &Sweep, name: &str) -> Result<()> {
+    let results = StagedResults::of(&Trio::all(sweep)?)?;
+    if results.data.is_empty() {
+        return Ok(());
+    }
+    let rows = DataRow::all(sweep)?;
+    let stem = format!("{name}-data");
+    for (i, row) in rows.iter().enumerate() {
+        row.thumbnail.write_png(sweep.out.join(format!("{stem}-{i}.png")))?;
+    }
+    let text =
+        format!("{}\n## Data\n\n{}", results.markdown(&sweep.spec.title), DataRow::markdown(&rows, &stem));
+    let path = sweep.out.join(format!("{name}-stages.md"));
+    write_atomic(&path, text.as_bytes())?;
+    write_atomic(path.with_extension("csv"), results.csv().as_bytes())?;
+    say!("{}", path.display());
+    let curves = [
+        ("figure3", draw_stages(&results, "Dice, mean of pictures", "Dice", |w| w.dice.0)?),
+        ("figure4", draw_stages(&results, "Floating-point operations of a picture", "GFLOP", |w| w.gflop)?),
+        ("time", draw_stages(&results, "Time of a picture", "ms", |w| w.ms)?),
+    ];
+    for (figure, svg) in curves {
+        let Some(svg) = svg else { continue };
+        let path = sweep.out.join(format!("{name}-{figure}.svg"));
+        write_atomic(&path, svg.as_bytes())?;
         say!("{}", path.display());
     }
     Ok(())

@@ -19,6 +19,7 @@ mod quantize;
 mod run;
 mod shapes;
 mod tune;
+mod two_stage;
 
 use std::{
     cell::OnceCell,
@@ -81,6 +82,9 @@ enum Command {
     Prune(prune::PruneArgs),
     /// Writes a trained model's weights in half, and compares it with what it was.
     Export(export::ExportArgs),
+    /// Two trained runs as one: the first sees pictures made small, the second the patches of which the first is least sure.
+    #[command(subcommand)]
+    TwoStage(two_stage::TwoStageCommand),
     /// Shows how beliefs descend an energy: as a film, as a curve, and the component graph.
     Descend(descend::DescendArgs),
     /// Writes the report of a run anew, from its log and its best weights.
@@ -166,6 +170,7 @@ pub fn main(cli: Cli) -> Result<u8> {
         Command::Quantize(args) => quantize::quantize(&context()?, &args),
         Command::Prune(args) => prune::prune(&context()?, &args),
         Command::Export(args) => export::export(&context()?, &args),
+        Command::TwoStage(command) => two_stage::two_stage(&context()?, &command),
         Command::Descend(args) => descend::descend(&context()?, &args),
         Command::Report(args) => run::report(&context()?, &args),
         Command::Import(args) => import::import(&args),

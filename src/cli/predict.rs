@@ -21,9 +21,13 @@ use crate::{
         volume::{self, is_volume},
     },
     gpu::Context,
-    infer::{Looks, Probabilities, Whole},
+    infer::{Looks, Mapper, Probabilities, Whole},
     io::atomic::write_atomic,
-    train::{self, Setup, config::Config, trained, written_coding},
+    train::{
+        self, Setup,
+        config::{Config, Size},
+        trained, written_coding,
+    },
 };
 
 #[derive(Debug, Args)]
@@ -86,7 +90,7 @@ impl LooksArgs {
 
 /// What may be written of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Product {
+pub enum Product {
     /// `<name>.png`: the mask, coded as the data set's. Of a volume `<name>.nii` or `.nii.gz` with its header, of class
     /// numbers or, where the config gives gray colours, those.
     Mask,
@@ -119,13 +123,7 @@ pub fn predict(context: &Arc<Context>, args: &PredictArgs) -> Result<u8> {
     let options = train::volumes(&config.data);
     let pictures = gather(&args.inputs, &options)?;
     let channels = setup.model.out_channels;
-    let mut files = Vec::new();
-    for (picture, product) in pictures.iter().flat_map(|p| args.write.iter().map(move |product| (p, product)))
-    {
-        let made = product.files(picture, &args.out, channels, &options)?;
-        files.extend(made.into_iter().map(|file| (picture.as_path(), file)));
-    }
-    spare_files(&files, args.overwrite)?;
+    spare_pictures(&pictures, (&args.out, &args.write), channels, &options, args.overwrite)?;
     fs::create_dir_all(&args.out).map_err(Error::io(&args.out))?;
     let mixed = args.precision == Precision::Mixed;
     let predictors = trained(context, &setup, &config, &args.weights)?;
@@ -133,11 +131,37 @@ pub fn predict(context: &Arc<Context>, args: &PredictArgs) -> Result<u8> {
     let whole = Whole::new(predictors, setup.fit, setup.normalise.clone(), config.train.batch);
     let mut whole = whole.looking(looks);
     let bar = ProgressBar::new(pictures.len() as u64);
+    let wanted = Wanted { config: &config, out: &args.out, products: &args.write, threshold };
+    map_all(&mut whole, &wanted, &pictures, &bar)
+}
+
+/// What is to be written of pictures.
+pub(super) struct Wanted<'a> {
+    /// How pictures are read, and masks coded.
+    pub config: &'a Config,
+    /// The folder.
+    pub out: &'a Path,
+    /// The files.
+    pub products: &'a [Product],
+    /// From what probability on a pixel is class 1 of a binary model.
+    pub threshold: f32,
+}
+
+/// Predicts pictures and writes what is wanted of each to a folder. Status 1 if some failed.
+///
+/// # Errors
+/// What the device raises.
+pub(super) fn map_all(
+    mapper: &mut dyn Mapper,
+    wanted: &Wanted<'_>,
+    pictures: &[PathBuf],
+    bar: &ProgressBar,
+) -> Result<u8> {
     let mut failed = 0;
-    for path in &pictures {
+    for path in pictures {
         let done = match is_volume(path) {
-            true => volumes::one(&mut whole, &config, path, args, threshold),
-            false => one(&mut whole, &config, path, args, threshold),
+            true => volumes::one(mapper, wanted, path),
+            false => one(mapper, wanted, path),
         };
         match done {
             Ok(()) => {}
@@ -151,7 +175,7 @@ pub fn predict(context: &Arc<Context>, args: &PredictArgs) -> Result<u8> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    say!("{} masks in {}", pictures.len() - failed, args.out.display());
+    say!("{} masks in {}", pictures.len() - failed, wanted.out.display());
     if failed > 0 {
         eprintln!("gyre: {failed} of {} pictures failed", pictures.len());
     }
@@ -214,7 +238,7 @@ pub(super) fn product_path(picture: &Path, out: &Path, suffix: &str) -> Result<P
 
 impl Product {
     /// The files of a picture or volume, for a model of this many output channels.
-    fn files(
+    pub fn files(
         self,
         picture: &Path,
         out: &Path,
@@ -281,6 +305,25 @@ fn probability_suffixes(channels: usize, extension: &str) -> Vec<String> {
     }
 }
 
+/// As [`spare_files`], of all `products` of pictures that a model of so many output channels makes in `out`.
+///
+/// # Errors
+/// [`Error::Config`] naming the file.
+pub(super) fn spare_pictures(
+    pictures: &[PathBuf],
+    (out, products): (&Path, &[Product]),
+    channels: usize,
+    options: &VolumeOptions,
+    overwrite: bool,
+) -> Result<()> {
+    let mut files = Vec::new();
+    for (picture, product) in pictures.iter().flat_map(|p| products.iter().map(move |product| (p, product))) {
+        let made = product.files(picture, out, channels, options)?;
+        files.extend(made.into_iter().map(|file| (picture.as_path(), file)));
+    }
+    spare_files(&files, overwrite)
+}
+
 /// What is written never replaces the pictures it is of, and other files only where that is asked for. `files`: a picture
 /// and a file that is to be made of it, each.
 ///
@@ -322,15 +365,22 @@ struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    fn of(whole: &mut Whole, config: &Config, path: &'a Path, threshold: f32) -> Result<Self> {
-        let picture = Picture::read_from(path, config.data.channels, config.data.range)?;
-        let map = whole.predict(&picture)?;
-        let mask = map.mask(threshold);
+    fn of(mapper: &mut dyn Mapper, wanted: &Wanted<'_>, path: &'a Path) -> Result<Self> {
+        let data = &wanted.config.data;
+        let picture = Picture::read_from(path, data.channels, data.range)?;
+        let map = match data.resized() {
+            Some(Size { height, width }) => {
+                let map = mapper.map(&picture.resize(width, height)?, None)?;
+                map.resize(picture.width, picture.height)?
+            }
+            None => mapper.map(&picture, None)?,
+        };
+        let mask = map.mask(wanted.threshold);
         Ok(Self { path, picture, map, mask })
     }
 }
 
-fn one(whole: &mut Whole, config: &Config, path: &Path, args: &PredictArgs, threshold: f32) -> Result<()> {
-    let seen = Seen::of(whole, config, path, threshold)?;
-    args.write.iter().try_for_each(|product| product.write(&seen, config, &args.out))
+fn one(mapper: &mut dyn Mapper, wanted: &Wanted<'_>, path: &Path) -> Result<()> {
+    let seen = Seen::of(mapper, wanted, path)?;
+    wanted.products.iter().try_for_each(|product| product.write(&seen, wanted.config, wanted.out))
 }

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use super::{ConfigFile, Precision, predict::LooksArgs, say, tune::Kernels};
 use crate::{
     Error, Result,
+    data::Split,
     gpu::Context,
     io::atomic::write_atomic,
     metrics::{Summary, Values},
@@ -138,16 +139,24 @@ pub enum Part {
 }
 
 impl Part {
+    /// Its pictures of a split.
+    pub fn in_split(self, split: &Split) -> Vec<usize> {
+        match self {
+            Self::Train => split.train.clone(),
+            Self::Val => split.val.clone(),
+            Self::Test => split.test.clone(),
+            Self::All => [&split.train[..], &split.val, &split.test].concat(),
+        }
+    }
+
     /// The numbers of its pictures.
     ///
     /// # Errors
     /// [`Error::Config`] if there are none.
     pub fn of(self, data: &Data) -> Result<Vec<usize>> {
         let items = match self {
-            Self::Train => data.split.train.clone(),
-            Self::Val => data.split.val.clone(),
-            Self::Test => data.split.test.clone(),
             Self::All => (0..data.dataset.len()).collect(),
+            part => part.in_split(&data.split),
         };
         if items.is_empty() {
             return Err(Error::Config(format!("the split has no {self:?} pictures").to_lowercase()));

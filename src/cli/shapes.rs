@@ -60,6 +60,9 @@ pub struct ShapesArgs {
     /// Height and width.
     #[arg(long, default_value_t = 128)]
     size: usize,
+    /// How large shapes are; 1 for a third of the picture's side on average.
+    #[arg(long)]
+    scale: Option<f32>,
     /// Classes of shapes with the background: 2, or 4.
     #[arg(long)]
     classes: Option<usize>,
@@ -91,6 +94,7 @@ impl ShapesArgs {
     fn check(&self) -> Result<()> {
         let given = [
             ("--classes", self.classes.is_some(), Kind::Shapes),
+            ("--scale", self.scale.is_some(), Kind::Shapes),
             ("--sides", self.sides.is_some(), Kind::Polygons),
             ("--irregular", self.irregular.is_some(), Kind::Polygons),
             ("--on-device", self.on_device, Kind::Polygons),
@@ -137,7 +141,8 @@ impl ShapesArgs {
         Ok(match self.kind {
             Kind::Shapes => {
                 let classes = self.classes.unwrap_or(2);
-                let options = ShapesOptions { size, classes, channels, count, val, test, seed };
+                let scale = self.scale.unwrap_or(1.0);
+                let options = ShapesOptions { size, scale, classes, channels, count, val, test, seed };
                 let shapes = ShapesDataset::new(options)?;
                 let about = shapes.about();
                 (Box::new(shapes), about)

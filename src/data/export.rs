@@ -99,7 +99,7 @@ impl ShapesDataset {
         let o = self.options();
         json!({
             "generator": "shapes", "seed": o.seed, "count": o.count, "val": o.val, "test": o.test,
-            "size": o.size, "channels": o.channels, "classes": o.classes,
+            "size": o.size, "scale": f64::from(o.scale), "channels": o.channels, "classes": o.classes,
         })
     }
 }

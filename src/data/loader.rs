@@ -15,7 +15,7 @@ use super::course::Course;
 use super::fit::{Crop, Fit};
 use super::noise::PixelNoise;
 use super::normalise::Normalise;
-use super::random::{Purpose, keyed, shuffle};
+use super::random::{Purpose, below, keyed, shuffle};
 use super::sample::{Dataset, Sample};
 use crate::{Error, Result};
 
@@ -52,6 +52,8 @@ pub struct LoaderOptions {
     pub course: Option<Course>,
     /// Whether windows are flipped at random, and square ones turned by quarters.
     pub flips: bool,
+    /// Whether windows lie anywhere in their picture, elsewhere in every epoch; otherwise as listed.
+    pub anywhere: bool,
     /// What becomes of an incomplete last batch.
     pub partial: Partial,
     /// Memory for decoded samples, in bytes, kept over epochs. 0 decodes each time; tiles then decode their
@@ -73,6 +75,7 @@ impl LoaderOptions {
             shuffle: false,
             course: None,
             flips: false,
+            anywhere: false,
             partial: Partial::Pad,
             cache_bytes: 512 << 20,
             workers: 0,
@@ -299,7 +302,7 @@ impl Job {
     }
 
     fn batch(&self, index: usize) -> Result<Batch> {
-        let Shared { dataset, crops, options, pool, .. } = &*self.shared;
+        let Shared { dataset, options, pool, .. } = &*self.shared;
         let (n, (h, w), c) = (options.batch, options.fit.size(), dataset.channels());
         let first = index * n;
         let windows = &self.order[first..self.order.len().min(first + n)];
@@ -308,9 +311,23 @@ impl Job {
             let slots = x.par_chunks_exact_mut(h * w * c).zip(y.par_chunks_exact_mut(h * w));
             slots.zip(windows).try_for_each(|((x, y), &window)| self.fill(window, x, y))
         })?;
-        let crops: Vec<Crop> = windows.iter().map(|&window| crops[window]).collect();
+        let crops: Vec<Crop> = windows.iter().map(|&window| self.crop(window)).collect();
         let ids = crops.iter().map(|crop| dataset.id(crop.item).to_owned()).collect();
         Ok(Batch { index, n, h, w, c, x, y, valid: windows.len(), ids, crops })
+    }
+
+    /// Where a window lies in this epoch.
+    fn crop(&self, window: usize) -> Crop {
+        let Shared { dataset, crops, options, .. } = &*self.shared;
+        let listed = crops[window];
+        let Fit::Tile { size, .. } = options.fit else { return listed };
+        if !options.anywhere {
+            return listed;
+        }
+        let mut rng = keyed(Purpose::Crop, options.seed, self.epoch, window as u64);
+        let (width, height) = dataset.size(listed.item);
+        let mut corner = |side: usize| below(&mut rng, side.saturating_sub(size) + 1);
+        Crop { x: corner(width), y: corner(height), ..listed }
     }
 
     fn fill(&self, window: usize, x: &mut [f32], y: &mut [u8]) -> Result<()> {
@@ -318,8 +335,8 @@ impl Job {
             // Nobody will see this batch.
             return Ok(());
         }
-        let Shared { crops, options, cache, .. } = &*self.shared;
-        let crop = crops[window];
+        let Shared { options, cache, .. } = &*self.shared;
+        let crop = self.crop(window);
         let sample = cache.get(crop.item, || self.shared.prepare(crop.item))?;
         let noisy = match &options.noise {
             Some(noise) => {

@@ -17,6 +17,7 @@ pub(crate) enum Purpose {
     Angiography = 7,
     Noise = 8,
     Ranking = 9,
+    Crop = 10,
 }
 
 /// The generator of (purpose, seed, a, b).

@@ -21,10 +21,12 @@ const CONTRASTS: [f32; 4] = [-0.36, -0.23, 0.23, 0.36];
 const JITTER: f32 = 0.03;
 
 /// What shapes to make.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ShapesOptions {
     /// Pixels a side, at least 16.
     pub size: usize,
+    /// How large shapes are, above 0 and up to 2; 1 for a third of the picture's side on average.
+    pub scale: f32,
     /// 2 (background and any shape, regular polygons among them) or 4 (background, disc, rectangle,
     /// triangle).
     pub classes: usize,
@@ -42,7 +44,7 @@ pub struct ShapesOptions {
 
 impl Default for ShapesOptions {
     fn default() -> Self {
-        Self { size: 64, classes: 2, channels: 1, count: 256, val: 0, test: 0, seed: 0 }
+        Self { size: 64, scale: 1.0, classes: 2, channels: 1, count: 256, val: 0, test: 0, seed: 0 }
     }
 }
 
@@ -59,10 +61,11 @@ impl ShapesDataset {
     /// [`Error::Config`] where an option is outside what its description says, or `count` is 0.
     pub fn new(options: ShapesOptions) -> Result<Self> {
         check_channels(options.channels)?;
-        let ShapesOptions { size, classes, count, .. } = options;
-        if !(16..=8192).contains(&size) || !matches!(classes, 2 | 4) || count == 0 {
+        let ShapesOptions { size, scale, classes, count, .. } = options;
+        let fits = scale > 0.0 && scale <= 2.0 && (16..=8192).contains(&size) && matches!(classes, 2 | 4);
+        if !fits || count == 0 {
             let message = format!(
-                "shapes: size {size} (16 to 8192), classes {classes} (2 or 4), count {count} (above 0)"
+                "shapes: size {size} (16 to 8192), scale {scale} (above 0, to 2), classes {classes} (2 or 4), count {count} (above 0)"
             );
             return Err(Error::Config(message));
         }
@@ -92,7 +95,7 @@ impl Dataset for ShapesDataset {
     fn load(&self, i: usize) -> Result<Sample> {
         let Place { id, series, number } = self.series.place(i)?;
         let mut rng = keyed(Purpose::Shapes, self.options.seed, number, series);
-        let scene = Scene::random(&mut rng, self.options.classes);
+        let scene = Scene::random(&mut rng, self.options.classes, self.options.scale);
         let (picture, mask) = scene.draw(self.options.size, self.options.channels, &mut rng);
         Ok(Sample { id, picture, mask })
     }
@@ -113,13 +116,13 @@ struct Scene {
 }
 
 impl Scene {
-    fn random(rng: &mut ChaCha8Rng, classes: usize) -> Self {
+    fn random(rng: &mut ChaCha8Rng, classes: usize, scale: f32) -> Self {
         let background = Background::random(rng);
         let mut contrasts = CONTRASTS;
         shuffle(&mut contrasts, rng);
         let count = 1 + below(rng, CONTRASTS.len());
-        let shapes =
-            contrasts[..count].iter().map(|&contrast| Shape::random(rng, classes, contrast)).collect();
+        let shape = |&contrast: &f32| Shape::random(rng, classes, scale, contrast);
+        let shapes = contrasts[..count].iter().map(shape).collect();
         Self { background, shapes }
     }
 
@@ -178,12 +181,12 @@ enum Outline {
 }
 
 impl Shape {
-    fn random(rng: &mut ChaCha8Rng, classes: usize, contrast: f32) -> Self {
+    fn random(rng: &mut ChaCha8Rng, classes: usize, scale: f32, contrast: f32) -> Self {
         let kinds = if classes == 2 { 4 } else { 3 };
         let kind = below(rng, kinds);
         let contrast = contrast + between(rng, -JITTER, JITTER);
         let centre = Vec2::new(between(rng, 0.1, 0.9), between(rng, 0.1, 0.9));
-        let radius = between(rng, 0.11, 0.24);
+        let radius = scale * between(rng, 0.11, 0.24);
         let outline = match kind {
             0 => Outline::Disc { centre, radius: radius * 0.85 },
             1 => rectangle(rng, centre, radius),
@@ -289,7 +292,7 @@ mod tests {
         let (size, mut hits, mut total) = (64, 0usize, 0usize);
         for i in 0..32 {
             let mut rng = keyed(Purpose::Shapes, 3, i, 0);
-            let scene = Scene::random(&mut rng, 2);
+            let scene = Scene::random(&mut rng, 2, 1.0);
             let (picture, mask) = scene.draw(size, 1, &mut rng);
             let place = |x: usize, y: usize| (Vec2::new(x as f32, y as f32) + 0.5) / size as f32;
             let excess = |x: usize, y: usize| picture.data[y * size + x] - scene.background.at(place(x, y));
@@ -309,7 +312,7 @@ mod tests {
     fn shapes_stand_out_from_what_is_around_them() {
         let mut rng = keyed(Purpose::Shapes, 9, 0, 0);
         for _ in 0..50 {
-            let scene = Scene::random(&mut rng, 4);
+            let scene = Scene::random(&mut rng, 4, 1.0);
             let mut contrasts: Vec<f32> = scene.shapes.iter().map(|s| s.contrast).collect();
             contrasts.push(0.0);
             contrasts.sort_by(f32::total_cmp);
@@ -336,6 +339,7 @@ mod tests {
             ShapesOptions { size: 8, ..base.clone() },
             ShapesOptions { classes: 3, ..base.clone() },
             ShapesOptions { channels: 2, ..base.clone() },
+            ShapesOptions { scale: 0.0, ..base.clone() },
             ShapesOptions { count: 0, ..base },
         ] {
             assert!(matches!(ShapesDataset::new(bad), Err(Error::Config(_))));

@@ -1,6 +1,6 @@
 //! Whether an experiment's file makes sense, before anything runs.
 
-use super::{Axis, Dimension, Spec, again, spec::Profile};
+use super::{Axis, Dimension, Spec, again, spec::Profile, two_stage};
 
 /// What is wrong, in words.
 pub(super) fn check(spec: &Spec) -> Result<(), String> {
@@ -13,12 +13,14 @@ pub(super) fn check(spec: &Spec) -> Result<(), String> {
         }
     }
     view(spec, &Profile::default())?;
+    two_stage::check(spec)?;
     for (name, profile) in &spec.profiles {
         let of_profile = |e: String| format!("profile {name}: {e}");
         if let Some(axis) = profile.axes.keys().find(|n| spec.axes.iter().all(|a| a.name != **n)) {
             return Err(of_profile(format!("there is no axis {axis:?}")));
         }
         view(&spec.changed_by(profile), profile).map_err(of_profile)?;
+        two_stage::check(&spec.changed_by(profile)).map_err(of_profile)?;
     }
     let known = Known::of(spec);
     let cells = spec.published.iter().map(|p| &p.cell).chain(spec.figures.iter().map(|f| &f.cell));

@@ -16,13 +16,15 @@ mod sweep;
 mod table;
 #[cfg(test)]
 mod testing;
+mod two_stage;
 
 pub use again::{Again, Evaluate};
 pub use claim::{Claim, Claims, Expect, Verdict};
 pub use column::{Column, Score};
 pub use figure::Figure;
-pub use plot::{Picture, Plot, PlotKind};
+pub use plot::{Picture, Plot, PlotKind, draw_stages};
 pub use results::{Dimension, Labels, Numbers, Place, Query, Results, Samples, Seen, Test, Where, Which};
 pub use spec::{Axis, Level, Profile, Published, Shown, Spec, builtin, builtins};
 pub use sweep::{Cell, Choice, Event, Shard, Sweep};
 pub use table::Table;
+pub use two_stage::{DataRow, Stage2, StagedResults, StagedRow, Trio, TwoStageSpec, WayRow};

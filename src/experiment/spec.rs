@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Again, Claim, Column, Plot, check};
+use super::{Again, Claim, Column, Plot, TwoStageSpec, check};
 use crate::{Error, Result};
 
 /// Experiments that ship with the program: name and text.
-const BUILTIN: [(&str, &str); 8] = [
+const BUILTIN: [(&str, &str); 10] = [
     ("table1", include_str!("../../assets/experiments/table1.toml")),
     ("table2", include_str!("../../assets/experiments/table2.toml")),
     ("noise", include_str!("../../assets/experiments/noise.toml")),
@@ -18,6 +18,8 @@ const BUILTIN: [(&str, &str); 8] = [
     ("samples_angiography", include_str!("../../assets/experiments/samples_angiography.toml")),
     ("sigrenet", include_str!("../../assets/experiments/sigrenet.toml")),
     ("efficiency", include_str!("../../assets/experiments/efficiency.toml")),
+    ("twostage", include_str!("../../assets/experiments/twostage.toml")),
+    ("twostage_chase", include_str!("../../assets/experiments/twostage_chase.toml")),
 ];
 
 /// The text of an experiment that ships with the program.
@@ -81,6 +83,8 @@ pub struct Spec {
     /// Drawings of the scores.
     #[serde(default)]
     pub plots: Vec<Plot>,
+    /// Which runs are stages of which, to be evaluated together.
+    pub two_stage: Option<TwoStageSpec>,
     /// What is said of the scores, to be held against them.
     #[serde(default)]
     pub claims: Vec<Claim>,

@@ -7,6 +7,7 @@ pub mod embedded;
 mod polygons;
 pub mod predictor;
 pub mod quantize;
+pub mod two_stage;
 #[cfg(feature = "cli")]
 mod whole;
 
@@ -16,5 +17,8 @@ pub use embedded::{Bound, Segmenter, Settings};
 pub use polygons::DevicePolygons;
 pub use predictor::Predictor;
 pub use quantize::{Observer, Quantization, Range};
+pub use two_stage::TwoStagePredictor;
 #[cfg(feature = "cli")]
-pub use whole::{Looks, Probabilities, Whole};
+pub use two_stage::TwoStageWhole;
+#[cfg(feature = "cli")]
+pub use whole::{Looks, Mapper, Probabilities, Whole};

@@ -7,8 +7,8 @@ use crate::{
     Error, Result,
     gpu::Context,
     graph::{Graph, Plan, Session, Shape, Var, Weights},
-    models::{Descent, Model},
-    ops::{Act, Activation, ConfusionCounts, Keep, Reduce, Softmax},
+    models::{Descent, Model, probabilities},
+    ops::{ConfusionCounts, Keep, Reduce},
 };
 
 /// Plans that are kept; the oldest of more goes.
@@ -37,8 +37,8 @@ struct Ready {
     session: Session,
     x: Var,
     truth: Option<Var>,
-    /// The sum of the squares of what descended, where something did: no number where a descent drove it out of all bounds.
-    descended: Option<Var>,
+    /// See [`descents`].
+    descents: Vec<Var>,
     y: Var,
 }
 
@@ -51,38 +51,42 @@ pub fn graph(model: &Model, x: Shape) -> Result<(Graph, Var, Var)> {
     Ok((graph, x, y))
 }
 
-fn graph_with_descent(model: &Model, x: Shape) -> Result<(Graph, Var, Var, Option<Var>)> {
+fn graph_with_descent(model: &Model, x: Shape) -> Result<(Graph, Var, Var, Vec<Var>)> {
     let mut graph = Graph::new();
     let x = graph.input("picture", x);
     let logits = model.build(&mut graph, x, false)?;
-    let y = match model.out_channels {
-        1 => graph.apply(Activation::new(Act::Sigmoid), &[logits])?,
-        _ => graph.apply(Softmax::new(), &[logits])?,
-    };
+    let y = probabilities(&mut graph, logits)?;
     graph.output(y);
-    // Softmax, sigmoid and rectifiers make numbers even of what is none.
-    let mut descended = None;
-    if let Some(state) = Descent::last(&graph) {
-        let sum = graph.apply(Reduce::sum_of_product(Keep::Nothing), &[state, state])?;
-        graph.output(sum);
-        descended = Some(sum);
-    }
+    let last: Vec<Var> = Descent::last(&graph).into_iter().collect();
+    let descents = descents(&mut graph, &last)?;
     graph.fuse();
-    Ok((graph, x, y, descended))
+    Ok((graph, x, y, descents))
 }
 
-impl Ready {
-    fn check_descent(&self) -> Result<()> {
-        let Some(var) = self.descended else { return Ok(()) };
-        if self.session.read(var)?.iter().all(|sum| sum.is_finite()) {
-            return Ok(());
+/// The sums of the squares of what descended, as outputs: no numbers where a descent drove it out of all bounds. Softmax,
+/// sigmoid and rectifiers make numbers even of what is none.
+pub(super) fn descents(graph: &mut Graph, states: &[Var]) -> Result<Vec<Var>> {
+    let one = |state: &Var| {
+        let sum = graph.apply(Reduce::sum_of_product(Keep::Nothing), &[*state, *state])?;
+        graph.output(sum);
+        Ok(sum)
+    };
+    states.iter().map(one).collect()
+}
+
+/// # Errors
+/// [`Error::Diverged`] if one of the sums is no finite number.
+pub(super) fn check_descents(session: &Session, sums: &[Var]) -> Result<()> {
+    for var in sums {
+        if !session.read(*var)?.iter().all(|sum| sum.is_finite()) {
+            return Err(Error::Diverged(
+                "the descent drives beliefs out of all bounds (the sum of their squares is no finite number); take fewer \
+                 descent.steps, a smaller descent.step_size, or for crf descent.normalise = true"
+                    .into(),
+            ));
         }
-        Err(Error::Diverged(
-            "the descent drives beliefs out of all bounds (the sum of their squares is no finite number); take fewer \
-             descent.steps, a smaller descent.step_size, or for crf descent.normalise = true"
-                .into(),
-        ))
     }
+    Ok(())
 }
 
 impl Predictor {
@@ -131,7 +135,7 @@ impl Predictor {
                 self.sessions.pop_first();
             }
             let shape = Shape::new(n, self.size[0], self.size[1], self.model.in_channels);
-            let (mut graph, x, mut y, descended) = graph_with_descent(&self.model, shape)?;
+            let (mut graph, x, mut y, descents) = graph_with_descent(&self.model, shape)?;
             let mut truth = None;
             if let Answer::Counts(threshold) = answer {
                 let given = graph.input("truth", shape.with_c(1));
@@ -146,7 +150,7 @@ impl Predictor {
                 graph.mixed();
             }
             let session = Session::sharing(Plan::new(&graph, &self.context)?, &self.weights, None)?;
-            self.sessions.insert((n, answer), Ready { session, x, truth, descended, y });
+            self.sessions.insert((n, answer), Ready { session, x, truth, descents, y });
         }
         Ok(&self.sessions[&(n, answer)])
     }
@@ -161,7 +165,7 @@ impl Predictor {
         let ready = self.ready(n, Answer::Probabilities)?;
         ready.session.write(ready.x, pictures)?;
         ready.session.run();
-        ready.check_descent()?;
+        check_descents(&ready.session, &ready.descents)?;
         ready.session.read(ready.y)
     }
 
@@ -177,7 +181,7 @@ impl Predictor {
             ready.session.write(var, &truth.iter().map(|class| f32::from(*class)).collect::<Vec<_>>())?;
         }
         ready.session.run();
-        ready.check_descent()?;
+        check_descents(&ready.session, &ready.descents)?;
         Ok(ready.session.read(ready.y)?.into_iter().map(|count| count as u64).collect())
     }
 }

@@ -58,8 +58,11 @@ impl Probabilities {
         bytes
     }
 
-    /// Bilinear, class by class.
-    fn resize(&self, width: usize, height: usize) -> Result<Self> {
+    /// At another size: bilinear, class by class.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a size that cannot be.
+    pub fn resize(&self, width: usize, height: usize) -> Result<Self> {
         let mut data = vec![0.0; width * height * self.channels];
         for c in 0..self.channels {
             let plane = self.data.iter().skip(c).step_by(self.channels).copied().collect();
@@ -68,6 +71,30 @@ impl Probabilities {
             data.iter_mut().skip(c).step_by(self.channels).zip(resized).for_each(|(to, v)| *to = v);
         }
         Ok(Self { width, height, channels: self.channels, data })
+    }
+}
+
+/// What makes probabilities of whole pictures.
+pub trait Mapper {
+    /// Probabilities at the picture's own size, of the picture with noise where there is any: after resizing and before
+    /// scaling, as in training.
+    ///
+    /// # Errors
+    /// What the device raises.
+    fn map(&mut self, picture: &Picture, noise: Option<Grain>) -> Result<Probabilities>;
+
+    /// Counts truth against prediction on the device, where that gives the counts of the map's mask; `None` elsewhere.
+    ///
+    /// # Errors
+    /// What the device raises.
+    fn confusion(
+        &mut self,
+        _picture: &Picture,
+        _truth: &Mask,
+        _threshold: f32,
+        _noise: Option<Grain>,
+    ) -> Result<Option<Confusion>> {
+        Ok(None)
     }
 }
 
@@ -151,29 +178,6 @@ impl Whole {
         }
     }
 
-    /// Counts truth against prediction on the device, where that gives the counts of [`Self::predict_with`]'s mask: one model,
-    /// looking once, at a picture that is not resized. `None` elsewhere.
-    ///
-    /// # Errors
-    /// What the device raises.
-    pub fn confusion(
-        &mut self,
-        picture: &Picture,
-        truth: &Mask,
-        threshold: f32,
-        noise: Option<Grain>,
-    ) -> Result<Option<Confusion>> {
-        let (classes, flips) = (self.classes().max(2), self.looks.flips);
-        let whole = self.fit == Fit::Resize { width: picture.width, height: picture.height };
-        let few = classes <= ConfusionCounts::MOST_CLASSES;
-        let ([predictor], true) = (self.predictors.as_mut_slice(), whole && !flips && few) else {
-            return Ok(None);
-        };
-        let seen = self.fit.prepare_picture(picture.clone(), &self.normalise, noise)?;
-        let counts = predictor.counts(&seen.data, &truth.data, 1, threshold)?;
-        Confusion::from_counts(classes, &counts).map(Some)
-    }
-
     fn classes(&self) -> usize {
         self.predictors.first().map_or(1, |p| p.model().out_channels)
     }
@@ -231,6 +235,31 @@ impl Whole {
             pixel.iter_mut().for_each(|v| *v = (*v / weight).min(1.0));
         }
         Ok(Probabilities { width: w, height: h, channels, data: sum })
+    }
+}
+
+impl Mapper for Whole {
+    fn map(&mut self, picture: &Picture, noise: Option<Grain>) -> Result<Probabilities> {
+        self.predict_with(picture, noise)
+    }
+
+    /// One model, looking once, at a picture that is not resized.
+    fn confusion(
+        &mut self,
+        picture: &Picture,
+        truth: &Mask,
+        threshold: f32,
+        noise: Option<Grain>,
+    ) -> Result<Option<Confusion>> {
+        let (classes, flips) = (self.classes().max(2), self.looks.flips);
+        let whole = self.fit == Fit::Resize { width: picture.width, height: picture.height };
+        let few = classes <= ConfusionCounts::MOST_CLASSES;
+        let ([predictor], true) = (self.predictors.as_mut_slice(), whole && !flips && few) else {
+            return Ok(None);
+        };
+        let seen = self.fit.prepare_picture(picture.clone(), &self.normalise, noise)?;
+        let counts = predictor.counts(&seen.data, &truth.data, 1, threshold)?;
+        Confusion::from_counts(classes, &counts).map(Some)
     }
 }
 

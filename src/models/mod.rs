@@ -9,6 +9,7 @@ mod res_unet;
 mod rr_att_unet;
 mod sigrenet;
 mod smoothing;
+mod two_stage;
 mod two_stage_unet;
 mod unet;
 mod unetpp;
@@ -18,6 +19,7 @@ pub use efficientnet::{Encoder, Stage};
 pub use efficientunetpp::is_unused;
 pub use sigrenet::Unit;
 pub use smoothing::Smoothing;
+pub use two_stage::{Doubt, Staged, TwoStage, probabilities};
 
 use crate::{
     Error, Result,

@@ -6,8 +6,9 @@ mod int8;
 use super::{
     Act, Activation, BatchNorm, BatchNormApply, BatchNormGrad, Binary, BinaryKind, Blur, Broadcast, Concat,
     ConfusionCounts, Conv2d, Conv2dWeightGrad, ConvTranspose2d, Dropout, FixedNorm, Geometry, Join, Keep,
-    Linear, MatMul, Median, Noise, Polygon, Pool, PoolGrad, Reduce, Resize, ResizeGrad, SignedDistance,
-    Slice, Softmax, Turn, WORDS, Warp, check::Sample, energy,
+    Linear, MatMul, Median, Noise, PatchGather, PatchGrid, PatchPaste, PatchScore, Polygon, Pool, PoolGrad,
+    Reduce, Resize, ResizeGrad, SignedDistance, Slice, Softmax, TopK, Turn, WORDS, Warp, check::Sample,
+    energy,
 };
 use crate::graph::{Array, Operator, Shape};
 
@@ -33,6 +34,9 @@ pub fn samples() -> Vec<Sample> {
         matmul(),
         median(),
         noise(),
+        patch_gather(),
+        patch_paste(),
+        patch_score(),
         polygon(),
         pool(),
         pool_grad(),
@@ -43,6 +47,7 @@ pub fn samples() -> Vec<Sample> {
         signed_distance(),
         slice(),
         softmax(),
+        top_k(),
         turn(),
         warp(),
     ]
@@ -226,6 +231,53 @@ fn noise() -> Vec<Sample> {
         sample.constants(&[0]).forward_only()
     };
     vec![of(ODD, 0), of(Shape::new(2, 9, 4, 2), 5), of(TINY, 1)]
+}
+
+/// Three pictures in 3x2 patches, of 11x13 pixels with padding below and to the right.
+const GRID: PatchGrid = PatchGrid { cells: [3, 2], size: [11, 13] };
+
+fn patch_gather() -> Vec<Sample> {
+    let of = |window: [usize; 2], c: usize| {
+        let shapes = [Shape::new(3, 12, 16, c), Shape::new(3, 1, 3, 1)];
+        let op = PatchGather { grid: GRID, window };
+        let mut sample = Sample::new(format!("{window:?} {c}"), op, &shapes).constants(&[1]).forward_only();
+        sample.inputs[1].data = vec![5.0, 0.0, 3.0, 2.0, -1.0, 2.0, 1.0, 4.0, -1.0];
+        sample
+    };
+    vec![of([4, 7], 1), of([8, 12], 6), of([12, 16], 3)]
+}
+
+fn patch_paste() -> Vec<Sample> {
+    let of = |window: [usize; 2], blend: usize, c: usize| {
+        let map = Shape::new(3, 12, 16, c);
+        let shapes = [map, Shape::new(6, window[0], window[1], c), Shape::new(3, 3, 2, 1)];
+        let label = format!("{window:?} {blend} {c}");
+        let op = PatchPaste { grid: GRID, blend };
+        let mut sample = Sample::new(label, op, &shapes).constants(&[2]).forward_only();
+        let ranks = [[-1, 0, -1, -1, 1, -1], [0, 1, -1, -1, -1, -1], [-1, -1, -1, 0, -1, -1]];
+        sample.inputs[2].data = ranks.as_flattened().iter().copied().map(f64::from).collect();
+        sample
+    };
+    vec![of([4, 7], 0, 1), of([8, 12], 1, 6), of([12, 16], 0, 3)]
+}
+
+fn patch_score() -> Vec<Sample> {
+    let of = |c: usize, of_means: bool| {
+        let op = PatchScore { grid: GRID, of_means };
+        let sample = Sample::new(format!("{c} {of_means}"), op, &[Shape::new(3, 12, 16, c)]);
+        sample.with(0, |v| 0.25 * v.abs()).forward_only()
+    };
+    vec![of(1, false), of(1, true), of(6, false), of(6, true)]
+}
+
+/// Scores in steps, so that many are equal.
+fn top_k() -> Vec<Sample> {
+    let of = |k: usize, at_least: Option<f32>, shape: Shape| {
+        let sample = Sample::new(format!("{k} {at_least:?} {shape}"), TopK { k, at_least }, &[shape]);
+        sample.with(0, f64::round).constants(&[0]).forward_only()
+    };
+    let scores = Shape::new(3, 5, 7, 1);
+    vec![of(8, None, scores), of(35, Some(1.0), scores), of(1, None, TINY)]
 }
 
 /// A polygon with a dent, a circle, and a polygon that the border cuts.

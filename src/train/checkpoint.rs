@@ -66,21 +66,39 @@ pub fn weight_map(weights: &Weights) -> Result<TensorMap> {
 
 /// Sets the weights of a model from a map with exactly its names and shapes; what a public checkpoint holds beside
 /// them without use is passed over.
-pub(super) fn set_weights(weights: &Weights, mut map: TensorMap, path: &Path) -> Result<()> {
-    if weights.params.iter().any(|p| p.name.starts_with(ENCODER)) {
+pub(super) fn set_weights(weights: &Weights, map: TensorMap, path: &Path) -> Result<()> {
+    set_part(weights, "", map, path)
+}
+
+/// As [`set_weights`], of the part of a model whose names begin with `prefix`, which the file lacks.
+fn set_part(weights: &Weights, prefix: &str, mut map: TensorMap, path: &Path) -> Result<()> {
+    let part: Vec<_> =
+        weights.params.iter().filter_map(|p| Some((p, p.name.strip_prefix(prefix)?))).collect();
+    if part.iter().any(|(_, name)| name.starts_with(ENCODER)) {
         map.retain(|name, _| !is_unused(name));
     }
-    let expected: Vec<_> = weights.params.iter().map(|p| (p.name.clone(), p.layout.torch_shape())).collect();
+    let expected: Vec<_> =
+        part.iter().map(|(p, name)| ((*name).to_owned(), p.layout.torch_shape())).collect();
     if let Some(difference) = weights::differences(&expected, &map) {
         let message = format!("belongs to another model than the config's: {difference}");
         return Err(Error::Weights { path: path.into(), message });
     }
-    for param in &weights.params {
-        if let Some(tensor) = map.get(&param.name) {
+    for (param, name) in part {
+        if let Some(tensor) = map.get(name) {
             weights.set(&param.name, &tensor.data)?;
         }
     }
     Ok(())
+}
+
+/// Loads the weights of a part of a model, whose names begin with `prefix`, from a checkpoint of that part alone.
+///
+/// # Errors
+/// As [`load_weights`].
+pub fn load_part(weights: &Weights, prefix: &str, path: &Path) -> Result<()> {
+    let (mut map, _) = weights::read(path)?;
+    map.retain(|name, _| !name.starts_with(OPTIM));
+    set_part(weights, prefix, map, path)
 }
 
 /// Loads weights from a checkpoint of gyre or from a public one with PyTorch's names, in safetensors.

@@ -16,7 +16,7 @@ use crate::{
     data::{Dataset, Grain, Normalise, Picture},
     gpu::Context,
     graph::{Shape, Weights},
-    infer::{Looks, Predictor, Whole, predictor},
+    infer::{Looks, Mapper, Predictor, Whole, predictor},
     io::csv::{csv_line, csv_number},
     metrics::{
         Confusion, Empty, RocAuc, Scores, Summary, SurfaceDistance, SurfaceSummary, Thresholds, mean,
@@ -79,9 +79,17 @@ impl Evaluation<'_> {
     /// # Errors
     /// What data or device raise.
     pub fn of(&self, predictors: Vec<Predictor>, items: &[usize]) -> Result<Evaluated> {
-        let Setup { model, fit, normalise, noise, .. } = self.setup;
+        let Setup { fit, normalise, .. } = self.setup;
         let whole = Whole::new(predictors, *fit, normalise.clone(), self.config.train.batch);
-        let mut whole = whole.looking(self.looks);
+        self.with(&mut whole.looking(self.looks), items)
+    }
+
+    /// As [`Self::of`], by anything that makes probabilities of pictures.
+    ///
+    /// # Errors
+    /// What data or device raise.
+    pub fn with(&self, mapper: &mut dyn Mapper, items: &[usize]) -> Result<Evaluated> {
+        let Setup { model, noise, .. } = self.setup;
         let classes = model.out_channels.max(2);
         let (mut confusions, mut pictures) = (Vec::new(), Gallery { shown: self.shown, rows: Vec::new() });
         let (mut aucs, mut distances) = (vec![RocAuc::default(); classes - 1], Vec::new());
@@ -92,13 +100,13 @@ impl Evaluation<'_> {
             let grain = noise.map(|noise| noise.fixed(&sample.id));
             if !self.thorough && self.shown.first + self.shown.worst == 0 {
                 // Counts are all that is wanted; where they can be, they are made on the device.
-                let counts = whole.confusion(&sample.picture, &sample.mask, threshold, grain)?;
+                let counts = mapper.confusion(&sample.picture, &sample.mask, threshold, grain)?;
                 if let Some(counts) = counts {
                     confusions.push(counts);
                     continue;
                 }
             }
-            let map = whole.predict_with(&sample.picture, grain)?;
+            let map = mapper.map(&sample.picture, grain)?;
             let mask = map.mask(threshold);
             let confusion = Confusion::of(classes, &mask.data, &sample.mask.data)?;
             if self.thorough {

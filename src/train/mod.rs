@@ -41,6 +41,8 @@ pub mod runlog;
 mod setup;
 mod staged;
 mod trainer;
+#[cfg(feature = "cli")]
+pub mod two_stage;
 
 #[cfg(feature = "cli")]
 pub use augment::Augment;

@@ -8,13 +8,14 @@ use std::{
 
 use super::{
     Data,
-    config::{self, Config, DataConfig, DataKind},
+    config::{self, Config, DataConfig, DataKind, Size},
 };
 use crate::{
     Error, Result,
     data::{
         AngiographyDataset, AngiographyOptions, Axis, Dataset, FolderDataset, FolderOptions, MaskCoding,
-        ObjectsDataset, PolygonsDataset, PolygonsOptions, ShapesDataset, ShapesOptions, Split, VolumeOptions,
+        ObjectsDataset, PolygonsDataset, PolygonsOptions, Resized, ShapesDataset, ShapesOptions, Split,
+        VolumeOptions,
     },
 };
 
@@ -61,6 +62,10 @@ pub(super) fn data(config: &Config) -> Result<Data> {
             Arc::new(folder)
         }
     };
+    let dataset: Arc<dyn Dataset> = match data.resized() {
+        Some(Size { height, width }) => Arc::new(Resized::new(dataset, width, height)),
+        None => dataset,
+    };
     let split = split(config, &*dataset, &mut warnings)?;
     Ok(Data { learnt: dataset.clone(), dataset, split, warnings })
 }
@@ -68,7 +73,7 @@ pub(super) fn data(config: &Config) -> Result<Data> {
 /// The pictures of a generator.
 fn drawn(config: &Config, classes: usize) -> Result<Arc<dyn Dataset>> {
     let data = &config.data;
-    let (size, channels, seed) = (data.size.width, data.channels, data.shapes_seed);
+    let (size, channels, seed) = (data.drawn_size(), data.channels, data.shapes_seed);
     let [count, val, test] = series(data)?;
     Ok(match data.kind {
         DataKind::Polygons => {
@@ -80,7 +85,11 @@ fn drawn(config: &Config, classes: usize) -> Result<Arc<dyn Dataset>> {
             let options = AngiographyOptions { size, channels, count, val, test, seed };
             Arc::new(AngiographyDataset::new(options)?)
         }
-        _ => Arc::new(ShapesDataset::new(ShapesOptions { size, classes, channels, count, val, test, seed })?),
+        _ => {
+            let scale = data.shapes_scale as f32;
+            let options = ShapesOptions { size, scale, classes, channels, count, val, test, seed };
+            Arc::new(ShapesDataset::new(options)?)
+        }
     })
 }
 

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     Error, Result,
-    data::{Dataset, Fit, Loader, LoaderOptions, Normalise, Partial, PixelNoise, Ranking, Split},
+    data::{Crop, Dataset, Fit, Loader, LoaderOptions, Normalise, Partial, PixelNoise, Ranking, Split},
     loss::{
         Bce, ClassReduction, ClassWeighting, Link, Loss, LossOptions, LossSpec, Penalty, PenaltyForm, Scope,
         SoftmaxFocal,
@@ -231,7 +231,13 @@ impl Data {
     /// # Errors
     /// [`Error::Config`] if no batch comes out, or the ranking lacks pictures.
     pub fn ranked_loader(&self, config: &Config, setup: &Setup, ranking: Option<&Ranking>) -> Result<Loader> {
-        let crops = setup.fit.crops(&*self.dataset, &self.split.train)?;
+        let crops = match config.data.crops {
+            0 => setup.fit.crops(&*self.dataset, &self.split.train)?,
+            n => {
+                let of = |item: &usize| std::iter::repeat_n(Crop { item: *item, x: 0, y: 0 }, n);
+                self.split.train.iter().flat_map(of).collect()
+            }
+        };
         let course = |ranking| curriculum::course(config, ranking, &*self.dataset, &crops);
         let course = ranking.map(course).transpose()?;
         let options = LoaderOptions {
@@ -241,6 +247,7 @@ impl Data {
             shuffle: true,
             course,
             flips: config.data.flips,
+            anywhere: config.data.crops > 0,
             partial: match config.train.partial {
                 config::Partial::Drop => Partial::Drop,
                 config::Partial::Pad => Partial::Pad,

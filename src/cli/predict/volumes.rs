@@ -2,33 +2,28 @@
 
 use std::path::Path;
 
-use super::{PredictArgs, Product, Seen};
+use super::{Product, Seen, Wanted};
 use crate::{
     Error, Result,
     data::volume,
-    infer::Whole,
-    train::{self, config::Config, written_labels},
+    infer::Mapper,
+    train::{self, written_labels},
 };
 
 /// Predicts all slices of a volume.
-pub(super) fn one(
-    whole: &mut Whole,
-    config: &Config,
-    path: &Path,
-    args: &PredictArgs,
-    threshold: f32,
-) -> Result<()> {
+pub(super) fn one(mapper: &mut dyn Mapper, wanted: &Wanted<'_>, path: &Path) -> Result<()> {
+    let config = wanted.config;
     let options = train::volumes(&config.data);
     let slices = volume::slices(path, options.axis)?;
-    let wants = |of: &[Product]| args.write.iter().any(|product| of.contains(product));
+    let wants = |of: &[Product]| wanted.products.iter().any(|product| of.contains(product));
     let wants_values = wants(&[Product::Probability, Product::ProbabilityTiff]);
     let mut masks: Vec<Vec<u8>> = Vec::with_capacity(slices.len());
     // Of each class a plane a slice.
     let mut values: Vec<Vec<Vec<f32>>> = Vec::new();
     for slice in &slices {
-        let seen = Seen::of(whole, config, slice, threshold)?;
-        for product in args.write.iter().filter(|product| product.is_of_slices()) {
-            product.write(&seen, config, &args.out)?;
+        let seen = Seen::of(mapper, wanted, slice)?;
+        for product in wanted.products.iter().filter(|product| product.is_of_slices()) {
+            product.write(&seen, config, wanted.out)?;
         }
         if wants_values {
             let channels = seen.map.channels;
@@ -40,8 +35,8 @@ pub(super) fn one(
         masks.push(seen.mask.data);
     }
     let channels = values.len();
-    for product in &args.write {
-        let files = || product.files(path, &args.out, channels.max(1), &options);
+    for product in wanted.products {
+        let files = || product.files(path, wanted.out, channels.max(1), &options);
         match product {
             Product::Classes => volume::labels_like(path, options.axis, &masks, &first(files()?)?)?,
             Product::Mask => {

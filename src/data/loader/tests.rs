@@ -280,3 +280,28 @@ fn windows_share_the_noise_of_their_picture() {
         assert_eq!(first[16 * y + 8..16 * (y + 1)], second[16 * y..16 * y + 8]);
     }
 }
+
+#[test]
+fn windows_anywhere_stay_inside_and_move_from_epoch_to_epoch() {
+    let dataset = shapes(3);
+    let crops: Vec<Crop> = [0, 0, 1, 2].map(|item| Crop { item, x: 0, y: 0 }).into();
+    let options = LoaderOptions { anywhere: true, flips: false, ..training(2) };
+    let make = || Loader::new(dataset.clone(), crops.clone(), options.clone()).unwrap();
+    let loader = make();
+    let mut seen = std::collections::HashSet::new();
+    for epoch in 0..30 {
+        let batches = all(loader.epoch(epoch));
+        assert_eq!(batches, all(make().epoch(epoch)));
+        for batch in &batches {
+            for (i, crop) in batch.crops.iter().enumerate() {
+                assert!(crop.x <= 16 && crop.y <= 16, "{crop:?}");
+                seen.insert((crop.x, crop.y));
+                // The mask is that of the place.
+                let mask = dataset.load(crop.item).unwrap().mask;
+                let rows = (crop.y..crop.y + 16).flat_map(|y| mask.data[y * 32 + crop.x..][..16].to_vec());
+                assert_eq!(rows.collect::<Vec<u8>>(), batch.y[i * 256..(i + 1) * 256]);
+            }
+        }
+    }
+    assert!(seen.len() > 60, "{}", seen.len());
+}

@@ -4,6 +4,7 @@ mod bars;
 mod canvas;
 mod grid;
 mod lines;
+mod stages;
 
 use serde::Deserialize;
 
@@ -13,6 +14,8 @@ use super::{
     results::{Numbers, Place, Query, Test, Where},
 };
 use crate::{Error, Result, io::csv::csv_line, metrics::Correction, report::palette::SERIES};
+pub use stages::draw_stages;
+
 use canvas::{Anchor, Canvas, Colour, Drawn, FAINT, INK, LINE};
 
 /// A drawing of scores: what is compared has colours, and stands along an axis.

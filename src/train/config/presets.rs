@@ -12,7 +12,7 @@ pub struct Preset {
 }
 
 /// All of them.
-pub const ALL: [Preset; 4] = [
+pub const ALL: [Preset; 7] = [
     Preset {
         name: "r2attunet-ftl",
         about: "recurrent residual attention U-Net with focal Tversky loss, with the keys of its paper; set data.root",
@@ -32,6 +32,21 @@ pub const ALL: [Preset; 4] = [
         name: "sigrenet",
         about: "SiGREnet with self-supervised curriculum, with the keys of its paper; set data.root",
         text: include_str!("../../../assets/presets/sigrenet.toml"),
+    },
+    Preset {
+        name: "twostage-s1",
+        about: "stage 1 of two-stage segmentation, with the keys of its paper: pictures made eight times smaller; set data.root",
+        text: include_str!("../../../assets/presets/twostage-s1.toml"),
+    },
+    Preset {
+        name: "twostage-s2",
+        about: "stage 2 of two-stage segmentation: patches anywhere in pictures; set data.root",
+        text: include_str!("../../../assets/presets/twostage-s2.toml"),
+    },
+    Preset {
+        name: "twostage-bl",
+        about: "the network of two-stage segmentation on whole pictures, its baseline; set data.root",
+        text: include_str!("../../../assets/presets/twostage-bl.toml"),
     },
 ];
 

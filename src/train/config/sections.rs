@@ -190,6 +190,12 @@ section! {
         size: Size = Size { height: 256, width: 256 };
         /// Pixels from one tile to the next; 0: tiles do not overlap.
         stride: usize = 0;
+        /// For fit "tile": training takes so many tiles of each picture in an epoch, anywhere in it, instead of all side by
+        /// side. 0: all.
+        crops: usize = 0;
+        /// Size that all pictures, and their masks, are resized to before anything else, so that tiles are cut from it and
+        /// scores are of it; one number for a square, or [height, width]. `gyre predict` resizes masks back. 0: as they are.
+        resize: Size = Size { height: 0, width: 0 };
         /// Channels pictures are converted to: 1 gray, 3 colour; of volumes as many as they have modalities.
         channels: usize = 3;
         /// How values are scaled: unit (0 to 1), zscore (mean 0, deviation 1, each picture by itself), minmax (from its
@@ -218,6 +224,10 @@ section! {
         /// trained on; and the training pictures are the first of a series, so that fewer are a part of more. 0: all
         /// parts are shares of shapes_count, drawn by train.seed.
         shapes_test: usize = 0;
+        /// Height and width that pictures are drawn at, before they are resized or cut into tiles; 0: data.size.
+        shapes_size: usize = 0;
+        /// For kind "shapes": how large shapes are, 1 being a third of the picture's side on average.
+        shapes_scale: f64 = 1.0;
         /// Drawn pictures follow from it; apart from train.seed, so that repeats see the same pictures.
         shapes_seed: u64 = 0;
         /// For kind "polygons": the corners of the figures of class 1, 2, and so on; 0 is the circle. model.classes is their
@@ -457,6 +467,16 @@ impl ModelConfig {
 }
 
 impl DataConfig {
+    /// What all pictures are resized to first, where anything is.
+    pub fn resized(&self) -> Option<Size> {
+        (self.resize.width > 0).then_some(self.resize)
+    }
+
+    /// Height and width of what is drawn.
+    pub fn drawn_size(&self) -> usize {
+        if self.shapes_size > 0 { self.shapes_size } else { self.size.width }
+    }
+
     /// Deviation of the noise in units of 0 to 1.
     pub fn noise_deviation(&self) -> f64 {
         match self.noise_space {

@@ -162,6 +162,13 @@ impl Config {
             format!("data.median is {}; it must be 3 or 5, or 0 for none", data.median)
         })?;
         within("data.blur", data.blur, (0.0..=32.0).contains(&data.blur), "0 to 32 pixels")?;
+        ensure((data.resize.height == 0) == (data.resize.width == 0), || {
+            let Size { height, width } = data.resize;
+            format!("data.resize is {height}x{width}; both sides must be above 0, or both 0 for none")
+        })?;
+        ensure(data.crops == 0 || data.fit == Fit::Tile, || {
+            format!("data.crops is {}; it is for data.fit = \"tile\"", data.crops)
+        })?;
         within("data.noise", data.noise, data.noise >= 0.0 && data.noise <= 1e6, "0 to a million")?;
         self.validate_colours()?;
         self.validate_normalise()
@@ -170,6 +177,8 @@ impl Config {
     fn validate_drawn(&self) -> Result<()> {
         let (data, classes) = (&self.data, self.model.classes);
         positive("data.shapes_count", data.shapes_count)?;
+        let scale = data.shapes_scale;
+        within("data.shapes_scale", scale, scale > 0.0 && scale <= 2.0, "above 0 and at most 2")?;
         // What is drawn at once is numbered, and named, in memory.
         ensure(data.shapes_count.max(data.shapes_test) <= MOST_DRAWN, || {
             format!("data.shapes_count and data.shapes_test are {MOST_DRAWN} at most")
@@ -183,7 +192,7 @@ impl Config {
             return Ok(());
         }
         let kind = data.kind.name();
-        ensure(data.size.height == data.size.width, || {
+        ensure(data.shapes_size > 0 || data.size.height == data.size.width, || {
             let Size { height, width } = data.size;
             format!("data.kind = \"{kind}\" needs a square data.size, got {height}x{width}")
         })?;
@@ -370,7 +379,7 @@ impl Config {
 /// The polygons that a config names, the number of pictures but for those of validation and test.
 fn polygons(data: &DataConfig) -> PolygonsOptions {
     PolygonsOptions {
-        size: data.size.width,
+        size: data.drawn_size(),
         sides: data.sides.clone(),
         irregular: data.irregular as f32,
         channels: data.channels,
@@ -435,6 +444,9 @@ mod tests {
             ("data.size = [256, 8]", "try 16"),
             ("data.size = 0", "data.size is 0"),
             ("data.fit = \"tile\"\ndata.stride = 300", "skips pixels"),
+            ("data.crops = 1", "data.fit = \"tile\""),
+            ("data.resize = [0, 8]", "both sides"),
+            ("data.shapes_scale = 0", "data.shapes_scale is 0"),
             ("data.val_fraction = 1.0", "data.val_fraction"),
             ("data.val_fraction = 0.5\ndata.test_fraction = 0.5", "nothing to train on"),
             ("data.mask_pattern = \"mask\"", "{stem}"),

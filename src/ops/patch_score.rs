@@ -1,0 +1,156 @@
+//! How unsure a map is of each patch of a grid.
+
+use std::ops::Range;
+
+use crate::{
+    Error, Result,
+    gpu::{Variant, Word},
+    graph::{Access, Array, Backward, Cost, Lowering, Operator, Shape},
+};
+
+/// Invocations of a workgroup, 32 along rows.
+const THREADS: u32 = 256;
+/// Longest side: products of a side and a number of cells are 32-bit whole numbers.
+const LONGEST: usize = 1 << 15;
+
+/// A grid of patches that cover a picture without overlap: along a side of `size` pixels patch i of n begins at
+/// `floor(i size / n)`, so that patches differ by a pixel where n does not divide the side. What a tensor holds beyond `size`,
+/// at the right and at the bottom, is padding and belongs to no patch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PatchGrid {
+    /// Patches along a column and along a row.
+    pub cells: [usize; 2],
+    /// Height and width of the picture, pixels.
+    pub size: [usize; 2],
+}
+
+impl PatchGrid {
+    /// Number of patches.
+    pub const fn count(&self) -> usize {
+        self.cells[0] * self.cells[1]
+    }
+
+    /// Pixels of patch `i` along an axis: 0 is down, 1 across.
+    pub const fn span(&self, axis: usize, i: usize) -> Range<usize> {
+        let (size, cells) = (self.size[axis], self.cells[axis]);
+        i * size / cells..(i + 1) * size / cells
+    }
+
+    /// Height and width of the largest patch.
+    pub fn largest(&self) -> [usize; 2] {
+        [0, 1].map(|axis| self.size[axis].div_ceil(self.cells[axis]))
+    }
+
+    /// Height and width of the smallest patch.
+    pub fn smallest(&self) -> [usize; 2] {
+        [0, 1].map(|axis| self.size[axis] / self.cells[axis])
+    }
+
+    /// Where the window of `window` pixels around patch `i` begins along an axis of `bound` pixels: the patch lies in its
+    /// middle, but for patches at the border, whose windows are moved inside.
+    pub fn origin(&self, axis: usize, i: usize, window: usize, bound: usize) -> usize {
+        let span = self.span(axis, i);
+        span.start.saturating_sub(window.saturating_sub(span.len()) / 2).min(bound.saturating_sub(window))
+    }
+
+    /// # Errors
+    /// [`Error::Shape`] in the name of `op` where a patch would be empty, or the grid lies beyond `map`.
+    pub(super) fn check(&self, op: &'static str, map: Shape) -> Result<()> {
+        let ([rows, cols], [h, w]) = (self.cells, self.size);
+        let fits = rows > 0 && cols > 0 && rows <= h && cols <= w && h <= map.h && w <= map.w;
+        if !fits || map.h.max(map.w) > LONGEST || map.count() == 0 {
+            let message = format!(
+                "{rows}x{cols} patches of {h}x{w} pixels do not fit {map}: a patch has a pixel at least, and a side {LONGEST} \
+                 at most"
+            );
+            return Err(Error::shape(op, message));
+        }
+        Ok(())
+    }
+
+    /// Members of the shader struct `Grid`.
+    pub(super) fn params(&self) -> Vec<(&'static str, Word)> {
+        let ([rows, cols], [h, w]) = (self.cells, self.size);
+        vec![("rows", rows.into()), ("cols", cols.into()), ("h", h.into()), ("w", w.into())]
+    }
+}
+
+/// Of each patch of a grid, how unsure the probabilities `[N, H, W, C]` are, 0 where all pixels are certain; output
+/// `[N, rows, cols, 1]`. A pixel is as unsure as its largest probability lacks to 1; of one channel p the classes have p and
+/// 1 - p, so that this is 0.5 - |p - 0.5|.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PatchScore {
+    /// The patches.
+    pub grid: PatchGrid,
+    /// The patch's mean probabilities are scored, not its pixels: a patch that is half of one class and half of another then
+    /// counts as unsure, however sure its pixels are (as the public code of the two-stage paper has it).
+    pub of_means: bool,
+}
+
+impl Operator for PatchScore {
+    fn name(&self) -> &'static str {
+        "patch_score"
+    }
+
+    fn shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
+        let [map] = inputs else {
+            return Err(Error::shape("patch_score", format!("wants probabilities, got {inputs:?}")));
+        };
+        self.grid.check("patch_score", *map)?;
+        Ok(vec![Shape::new(map.n, self.grid.cells[0], self.grid.cells[1], 1)])
+    }
+
+    fn cost(&self, inputs: &[Shape], outputs: &[Shape]) -> Cost {
+        Cost::elementwise(2, inputs, outputs)
+    }
+
+    fn gradient(&self, _: &mut Backward<'_>) -> Result<()> {
+        Err(Error::shape("patch_score", "there is no gradient"))
+    }
+
+    fn exact_outputs(&self, _: &[bool]) -> Vec<usize> {
+        vec![0]
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>) -> Result<()> {
+        let (map, made) = (l.input_shape(0), l.output_shape(0));
+        let mut params = self.grid.params();
+        params.extend([
+            ("patches", made.pixels().into()),
+            ("map_h", map.h.into()),
+            ("map_w", map.w.into()),
+            ("c4", map.c4().into()),
+        ]);
+        let variant = Variant::new("patch_score")
+            .feature("binary", map.c == 1)
+            .feature("of_means", self.of_means)
+            .constant("THREADS", THREADS);
+        let buffers = vec![Access::Write(l.output(0)), Access::Read(l.input(0))];
+        l.dispatch(variant, params, buffers, THREADS as usize * made.pixels());
+        Ok(())
+    }
+
+    fn twin(&self, inputs: &[Array]) -> Vec<Array> {
+        let map = &inputs[0];
+        let unsure = |p: &[f64]| match p {
+            [p] => 1.0 - p.max(1.0 - p),
+            _ => 1.0 - p.iter().copied().fold(0.0, f64::max),
+        };
+        let [rows, cols] = self.grid.cells;
+        let scores = Array::from_fn(Shape::new(map.shape.n, rows, cols, 1), |n, row, col, _| {
+            let (down, across) = (self.grid.span(0, row), self.grid.span(1, col));
+            let pixels = (down.len() * across.len()) as f64;
+            let seen = || down.clone().flat_map(|y| across.clone().map(move |x| (y, x)));
+            let of = |y: usize, x: usize| {
+                let at = map.index(n, y, x, 0);
+                &map.data[at..at + map.shape.c]
+            };
+            if !self.of_means {
+                return seen().map(|(y, x)| unsure(of(y, x))).sum::<f64>() / pixels;
+            }
+            let mean = |c: usize| seen().map(|(y, x)| of(y, x)[c]).sum::<f64>() / pixels;
+            unsure(&(0..map.shape.c).map(mean).collect::<Vec<_>>())
+        });
+        vec![scores]
+    }
+}

@@ -1,0 +1,398 @@
+//! Two trained runs as the stages of one: opening them, and scores, operations and time beside a third that sees whole pictures.
+
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Data, Evaluation, Setup, Shown,
+    checkpoint::load_part,
+    config::{Config, Size},
+    kept, trained,
+};
+use crate::{
+    Error, Result,
+    data::{Fit, Grain, Picture, Split},
+    gpu::Context,
+    graph::{Shape, Weights},
+    infer::{Looks, Mapper, Probabilities, TwoStagePredictor, TwoStageWhole, Whole, predictor, two_stage},
+    metrics::Summary,
+    models::{Doubt, TwoStage},
+};
+
+/// How patches are ranked, see [`Doubt`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DoubtName {
+    /// By how unsure their pixels are.
+    #[default]
+    Mean,
+    /// By how unsure their mean is.
+    Reference,
+    /// The same, and only those whose mean is within 0.25 of 0.5.
+    Threshold,
+}
+
+/// What is enlarged, pasted and blended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MapName {
+    /// Probabilities.
+    #[default]
+    Probabilities,
+    /// Logits.
+    Logits,
+}
+
+/// Which runs are the stages, and how they share the work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TwoStageConfig {
+    /// Run folder of the network that sees whole pictures made small.
+    pub stage1: PathBuf,
+    /// Run folder of the network that sees patches.
+    pub stage2: PathBuf,
+    /// Run folder of a network that sees whole pictures as they are, to compare with; empty: none.
+    pub baseline: PathBuf,
+    /// How many times smaller stage 1 sees pictures.
+    pub factor: usize,
+    /// Patches along a side: one number, or \[along a column, along a row\].
+    pub grid: Size,
+    /// How many patches are refined; as many as lie along a column where it is not given, as in the paper; 0: none.
+    pub patches: Option<usize>,
+    /// How patches are ranked.
+    pub doubt: DoubtName,
+    /// What is enlarged, pasted and blended.
+    pub map: MapName,
+    /// Pixels that stage 2 sees beyond each side of a patch, at least.
+    pub overlap: usize,
+    /// Whether refined patches are blended over the overlap into what is around them.
+    pub blend: bool,
+}
+
+impl Default for TwoStageConfig {
+    fn default() -> Self {
+        Self {
+            stage1: PathBuf::new(),
+            stage2: PathBuf::new(),
+            baseline: PathBuf::new(),
+            factor: 8,
+            grid: Size { height: 8, width: 8 },
+            patches: None,
+            doubt: DoubtName::Mean,
+            map: MapName::Probabilities,
+            overlap: 0,
+            blend: false,
+        }
+    }
+}
+
+impl TwoStageConfig {
+    /// From the text of a TOML file, with overrides `key=value`; text may go without quotes.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the key that is unknown or whose value does not fit it.
+    pub fn from_toml(text: &str, overrides: &[String]) -> Result<Self> {
+        let fail = |message: String| Error::Config(format!("two stages: {message}"));
+        let mut table: toml::Table = text.parse().map_err(|e: toml::de::Error| fail(e.to_string()))?;
+        for set in overrides {
+            let (key, raw) =
+                set.split_once('=').ok_or_else(|| fail(format!("{set:?}: expected key=value")))?;
+            let (key, raw) = (key.trim(), raw.trim());
+            let parsed =
+                format!("value = {raw}").parse::<toml::Table>().ok().filter(|table| table.len() == 1);
+            let value = parsed.and_then(|mut table| table.remove("value"));
+            table.insert(key.to_owned(), value.unwrap_or_else(|| toml::Value::String(raw.to_owned())));
+        }
+        let config: Self = table.try_into().map_err(|e: toml::de::Error| fail(e.message().to_owned()))?;
+        for (key, path) in [("stage1", &config.stage1), ("stage2", &config.stage2)] {
+            if path.as_os_str().is_empty() {
+                return Err(fail(format!("{key} names no run folder")));
+            }
+        }
+        Ok(config)
+    }
+
+    /// How many patches are refined.
+    pub fn refined(&self) -> usize {
+        self.patches.unwrap_or(self.grid.height)
+    }
+}
+
+/// A trained run.
+struct Run {
+    config: Config,
+    setup: Setup,
+}
+
+impl Run {
+    fn open(folder: &Path) -> Result<Self> {
+        let mut config = Config::load(folder.join("config.toml"), &[])?;
+        // It may have been moved.
+        config.train.out = folder.to_path_buf();
+        Ok(Self { setup: Setup::new(&config)?, config })
+    }
+}
+
+/// Two trained runs as one.
+pub struct Stages {
+    runs: [Run; 2],
+    /// Both networks and how they share the work.
+    pub model: TwoStage,
+}
+
+impl Stages {
+    /// Reads the configs of both runs.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where a run folder has no config, [`Error::Config`] where the runs do not go together, naming the key.
+    pub fn open(config: &TwoStageConfig) -> Result<Self> {
+        let runs = [Run::open(&config.stage1)?, Run::open(&config.stage2)?];
+        let [one, two] = [&runs[0].config, &runs[1].config];
+        let alike = [
+            ("data.channels", one.data.channels == two.data.channels),
+            ("model.classes", one.model.classes == two.model.classes),
+            ("data.normalise", one.data.normalise == two.data.normalise),
+            ("data.noise", one.data.noise_deviation() == two.data.noise_deviation()),
+        ];
+        if let Some((key, _)) = alike.iter().find(|(_, same)| !same) {
+            let (one, two) = (config.stage1.display(), config.stage2.display());
+            return Err(Error::Config(format!(
+                "{one} and {two} differ in {key}; both stages must have the same"
+            )));
+        }
+        let (stage1, stage2) = (runs[0].setup.model.clone(), runs[1].setup.model.clone());
+        let model = TwoStage {
+            factor: config.factor,
+            cells: [config.grid.height, config.grid.width],
+            patches: config.refined(),
+            doubt: match config.doubt {
+                DoubtName::Mean => Doubt::Mean,
+                DoubtName::Reference => Doubt::Reference,
+                DoubtName::Threshold => Doubt::Threshold,
+            },
+            overlap: config.overlap,
+            blend: config.blend,
+            logits: config.map == MapName::Logits,
+            ..TwoStage::new(stage1, stage2)
+        };
+        Ok(Self { runs, model })
+    }
+
+    /// The config of stage 2, whose pictures are those that both are for.
+    pub fn config(&self) -> &Config {
+        &self.runs[1].config
+    }
+
+    /// The pictures of stage 2 and their split.
+    ///
+    /// # Errors
+    /// What opening them raises.
+    pub fn open_data(&self) -> Result<Data> {
+        self.runs[1].setup.open_data(&self.runs[1].config)
+    }
+
+    /// What of the sizes that the runs were trained at is far from what they are to see in pictures of `size`, in words.
+    pub fn odd_sizes(&self, size: [usize; 2]) -> Vec<String> {
+        let seen =
+            [self.model.padded(size).map(|side| side / self.model.factor.max(1)), self.model.window(size)];
+        let odd = |(stage, seen): (usize, [usize; 2])| {
+            let of = self.runs[stage].setup.size;
+            let far = (0..2).any(|axis| seen[axis].abs_diff(of[axis]) * 5 > of[axis]);
+            far.then(|| format!("stage {} was trained at {of:?} and sees {seen:?} pixels", stage + 1))
+        };
+        seen.into_iter().enumerate().filter_map(odd).collect()
+    }
+
+    /// What maps whole pictures with the weights of both runs, or, where no patch is refined, of the first.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where a run has no checkpoint, [`Error::Weights`] where one is another model's; what the device raises.
+    pub fn mapper(&self, context: &Arc<Context>, patches: usize, mixed: bool) -> Result<TwoStageWhole> {
+        let model = TwoStage { patches, ..self.model.clone() };
+        // Of any size that the patches fit: parameters do not depend on it.
+        let least = (2 * model.overlap).max(1);
+        let (graph, ..) = two_stage::graph(&model, model.cells.map(|cells| cells * least))?;
+        let weights = Arc::new(Weights::new(context, &graph, 0)?);
+        let stages = if patches == 0 { 1 } else { 2 };
+        for (run, prefix) in self.runs.iter().zip(TwoStage::PREFIXES).take(stages) {
+            load_part(&weights, &format!("{prefix}."), &kept(&run.config.train.out)?)?;
+        }
+        let predictor = TwoStagePredictor::new(model, &weights).mixed(mixed);
+        Ok(TwoStageWhole::new(predictor, self.runs[1].setup.normalise.clone()))
+    }
+}
+
+/// Scores, operations and time of one way to predict.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Way {
+    /// `baseline`, `stage 1` or `two stages`.
+    pub name: String,
+    /// The scores.
+    pub scores: Summary,
+    /// Floating-point operations of a picture, all operators counted.
+    pub flops: u64,
+    /// Milliseconds from a picture in memory to its probabilities there: the median, without the first, which makes the plan.
+    pub ms: f64,
+}
+
+/// What two stages come to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TwoStageScores {
+    /// Height and width of the first picture.
+    pub size: [usize; 2],
+    /// Patches along a column and along a row.
+    pub cells: [usize; 2],
+    /// How many are refined.
+    pub patches: usize,
+    /// Height and width of what stage 2 sees of a patch.
+    pub window: [usize; 2],
+    /// The ways: the baseline where there is one, stage 1, and both stages.
+    pub ways: Vec<Way>,
+}
+
+/// A mapper that keeps the time.
+struct Timed<'a> {
+    mapper: &'a mut dyn Mapper,
+    ms: Vec<f64>,
+}
+
+impl Mapper for Timed<'_> {
+    fn map(&mut self, picture: &Picture, noise: Option<Grain>) -> Result<Probabilities> {
+        let begin = Instant::now();
+        let map = self.mapper.map(picture, noise)?;
+        self.ms.push(1e3 * begin.elapsed().as_secs_f64());
+        Ok(map)
+    }
+}
+
+impl Timed<'_> {
+    /// The median, without the first where there are others.
+    fn median(mut self) -> f64 {
+        if self.ms.len() > 1 {
+            self.ms.remove(0);
+        }
+        self.ms.sort_by(f64::total_cmp);
+        self.ms.get(self.ms.len() / 2).copied().unwrap_or(f64::NAN)
+    }
+}
+
+/// Scores stage 1 alone, both stages and, where one is named, the baseline on the pictures that `part` takes of stage 2's split.
+///
+/// # Errors
+/// [`Error::Config`] where runs do not go together, lack checkpoints, or one was trained on pictures that are to be scored;
+/// what data and device raise.
+pub fn score(
+    context: &Arc<Context>,
+    config: &TwoStageConfig,
+    part: impl Fn(&Split) -> Vec<usize>,
+    mixed: bool,
+) -> Result<TwoStageScores> {
+    let stages = Stages::open(config)?;
+    let data = stages.open_data()?;
+    let items = part(&data.split);
+    let Some(first) = items.first() else {
+        return Err(Error::Config("the split has no pictures of that part".into()));
+    };
+    let (width, height) = data.dataset.size(*first);
+    let (size, model) = ([height, width], &stages.model);
+    let baseline = match config.baseline.as_os_str().is_empty() {
+        true => None,
+        false => Some(Run::open(&config.baseline)?),
+    };
+    unseen(&data, &items, [&stages.runs[0]].into_iter().chain(&baseline), &part)?;
+    let run = &stages.runs[1];
+    let evaluation = Evaluation {
+        config: &run.config,
+        setup: &run.setup,
+        dataset: &*data.dataset,
+        shown: Shown::default(),
+        looks: Looks::default(),
+        thorough: false,
+    };
+    let way = |name: &str, flops: u64, mapper: &mut dyn Mapper| {
+        let mut timed = Timed { mapper, ms: Vec::new() };
+        let scores = evaluation.with(&mut timed, &items)?.summary;
+        Ok::<_, Error>(Way { name: name.to_owned(), scores, flops, ms: timed.median() })
+    };
+    // What does not fit together shows here, before anything is predicted.
+    let flops = |patches| {
+        let model = TwoStage { patches, ..model.clone() };
+        Ok::<_, Error>(two_stage::graph(&model, size)?.0.cost().flops)
+    };
+    let staged = [("stage 1", 0, flops(0)?), ("two stages", model.patches, flops(model.patches)?)];
+    let mut ways = Vec::new();
+    if let Some(run) = &baseline {
+        let Setup { model, fit, normalise, size: seen, .. } = &run.setup;
+        if !matches!(fit, Fit::Resize { .. }) || model.out_channels != stages.model.stage1.out_channels {
+            let message =
+                "must see whole pictures (data.fit = \"resize\") and make the classes that the stages make";
+            return Err(Error::Config(format!("the baseline {} {message}", config.baseline.display())));
+        }
+        let shape = Shape::new(1, seen[0], seen[1], model.in_channels);
+        let flops = predictor::graph(model, shape)?.0.cost().flops;
+        let predictors = trained(context, &run.setup, &run.config, &[])?;
+        let predictors = predictors.into_iter().map(|p| p.mixed(mixed)).collect();
+        ways.push(way("baseline", flops, &mut Whole::new(predictors, *fit, normalise.clone(), 1))?);
+    }
+    for (name, patches, flops) in staged {
+        ways.push(way(name, flops, &mut stages.mapper(context, patches, mixed)?)?);
+    }
+    Ok(TwoStageScores { size, cells: model.cells, patches: model.patches, window: model.window(size), ways })
+}
+
+/// # Errors
+/// [`Error::Config`] where another run has pictures of `items` in another part of its split, or not at all.
+fn unseen<'a>(
+    data: &Data,
+    items: &[usize],
+    others: impl Iterator<Item = &'a Run>,
+    part: impl Fn(&Split) -> Vec<usize>,
+) -> Result<()> {
+    for run in others {
+        let other = run.setup.open_data(&run.config)?;
+        let same: Vec<usize> = part(&other.split);
+        let same: HashSet<&str> = same.iter().map(|i| other.dataset.id(*i)).collect();
+        if let Some(id) = items.iter().map(|i| data.dataset.id(*i)).find(|id| !same.contains(id)) {
+            let folder = run.config.train.out.display();
+            return Err(Error::Config(format!(
+                "{id} is in another part of the split of {folder}; give the runs one data.split, or equal data keys and seeds"
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_read_and_mistakes_named() {
+        let of = |sets: &[&str]| {
+            let sets: Vec<String> = sets.iter().map(|s| (*s).to_owned()).collect();
+            TwoStageConfig::from_toml("stage1 = \"a\"\ngrid = 4", &sets)
+        };
+        let config = of(&["stage2=runs/b", "doubt=threshold", "blend=true", "overlap = 16"]).unwrap();
+        assert_eq!(
+            (config.refined(), config.doubt, config.blend, config.overlap),
+            (4, DoubtName::Threshold, true, 16)
+        );
+        assert_eq!((config.stage2.as_path(), config.factor), (Path::new("runs/b"), 8));
+        assert_eq!(of(&["stage2=b", "patches=3", "grid=[2, 5]"]).unwrap().refined(), 3);
+        for (set, part) in [
+            (vec![], "stage2 names no run"),
+            (vec!["stage2=b", "patchs=3"], "patchs"),
+            (vec!["stage2=b", "doubt=none"], "none"),
+            (vec!["stage2=b", "factor"], "key=value"),
+        ] {
+            let message = of(&set).unwrap_err().to_string();
+            assert!(message.contains(part), "{message}");
+        }
+    }
+}
