@@ -107,7 +107,7 @@ mod tests {
     fn rankings_are_written_read_and_applied() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ranking.csv");
-        let options = ShapesOptions { size: 16, classes: 2, channels: 1, count: 4, val: 0, test: 0, seed: 0 };
+        let options = ShapesOptions { size: 16, channels: 1, count: 4, ..ShapesOptions::default() };
         let data = ShapesDataset::new(options).unwrap();
         let id = |i: usize| data.id(i).to_owned();
         let ranking = Ranking::by_difficulty(vec![(id(0), 0.1 + 0.2), (id(2), 0.1), (id(3), 1e-300)]);

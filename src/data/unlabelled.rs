@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn a_folder_follows_the_labelled_pictures() {
         let folder = tempfile::tempdir().unwrap();
-        let options = ShapesOptions { size: 16, classes: 2, channels: 1, count: 2, val: 0, test: 0, seed: 0 };
+        let options = ShapesOptions { size: 16, channels: 1, count: 2, ..ShapesOptions::default() };
         let labelled: Arc<dyn Dataset> = Arc::new(ShapesDataset::new(options).unwrap());
         let message = |r: Result<WithUnlabelled>| r.err().unwrap().to_string();
         assert!(message(WithUnlabelled::new(labelled.clone(), folder.path())).contains("no pictures"));
