@@ -15,15 +15,22 @@ pub(super) fn build(model: &Model, net: &mut Net<'_>, picture: Var) -> Result<Ve
     let mut results = Vec::with_capacity(model.t);
     let mut before = None;
     for k in 1..=model.t.max(1) {
-        let (logits, deepest) = net.scoped(&format!("stage{k}"), |net| stage(model, net, picture, before))?;
+        let (logits, deepest) =
+            net.scoped(&format!("stage{k}"), |net| stage(model, net, picture, before, k))?;
         results.push(logits);
         before = Some(deepest);
     }
     Ok(results)
 }
 
-/// A U-Net without batch norm; returns its logits and its deepest features.
-fn stage(model: &Model, net: &mut Net<'_>, picture: Var, before: Option<Var>) -> Result<(Var, Var)> {
+/// A U-Net without batch norm; returns its logits and its deepest features. A descent has its place in the last stage.
+fn stage(
+    model: &Model,
+    net: &mut Net<'_>,
+    picture: Var,
+    before: Option<Var>,
+    k: usize,
+) -> Result<(Var, Var)> {
     let mut skips = Vec::new();
     let mut x = picture;
     for (i, width) in model.widths.iter().enumerate() {
@@ -43,6 +50,9 @@ fn stage(model: &Model, net: &mut Net<'_>, picture: Var, before: Option<Var>) ->
         let up = net.graph.apply(Resize::nearest([s.h, s.w]), &[x])?;
         let joined = net.graph.apply(Concat, &[skip, up])?;
         x = net.scoped(&format!("dec{}", i + 1), |net| double_conv(net, joined, model.widths[i]))?;
+        if k == model.stages() {
+            x = model.descended(net, picture, i + 1, x)?;
+        }
     }
     Ok((net.project("head", &[x], model.out_channels, true)?, deepest))
 }

@@ -30,7 +30,11 @@ pub(super) fn build(model: &Model, net: &mut Net<'_>, picture: Var) -> Result<Ve
                 joined = net.graph.apply(Concat, &[joined, node])?;
             }
             let node = block(net, i, j, joined, model.widths[i])?;
-            let node = if i == 0 && j + 1 == levels { model.descended(net, picture, 1, node)? } else { node };
+            // The last node of a row is that of the plain decoder.
+            let node = match i + j + 1 == levels {
+                true => model.descended(net, picture, i + 1, node)?,
+                false => node,
+            };
             rows[i].push(node);
         }
     }
