@@ -15,6 +15,7 @@ struct Params { size: u32, places: u32, k: u32, at_least: f32 }
 // An order of all numbers, and of what is none, by their bits.
 fn order(score: f32) -> u32 {
     let bits = bitcast<u32>(score);
+    if (bits & 0x7fffffffu) > 0x7f800000u { return 0xffffffffu; }
     return select(bits | 0x80000000u, ~bits, bits >> 31u == 1u);
 }
 

@@ -195,6 +195,7 @@ fn orders_can_be_made_alone_and_mistakes_are_named() {
     let short =
         ["train", "tiny.toml", "--set", "curriculum.order=manual", "--set", "curriculum.list=short.csv"];
     assert!(fails(&short).contains("lacks"));
+    assert!(!here.join("run").exists(), "nothing is begun that cannot be done");
     let start = ["train", "tiny.toml", "--set", "curriculum.start=0"];
     assert!(fails(&start).contains("curriculum.start"));
 }
@@ -205,6 +206,9 @@ fn stages_learn_what_a_miner_finds() {
     let here = folder.path();
     let nested = ["model.name=unetpp", "model.widths=[4,8,8]", "train.epochs=4"];
     train(here, "miner", &nested);
+    // All of its results are made anew.
+    let task = ["curriculum.order=rotation", "curriculum.pretext_epochs=1", "curriculum.initialise=true"];
+    train(here, "taught", &[&nested[..], &task].concat());
     let staged = ["model.name=grenet", "model.widths=[4,8]", "model.t=2"];
     train(here, "plain", &staged);
     let told = train(here, "mined", &[&staged[..], &["curriculum.miner=miner"]].concat());

@@ -179,6 +179,18 @@ impl Report {
     }
 }
 
+/// What is written never replaces the weights that it is made of.
+///
+/// # Errors
+/// [`Error::Config`] if the two are one file.
+pub fn spare(weights: &Path, out: &Path) -> Result<()> {
+    let same = matches!((weights.canonicalize(), out.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    if same {
+        return Err(Error::Config(format!("{} is what is read; give another file", out.display())));
+    }
+    Ok(())
+}
+
 /// Trained numbers of a network.
 pub fn parameters(setup: &Setup) -> Result<usize> {
     let mut graph = Graph::new();

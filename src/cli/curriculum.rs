@@ -8,7 +8,7 @@ use super::{ConfigFile, say};
 use crate::{
     Error, Result,
     gpu::Context,
-    train::{Setup, config::OrderName, rank},
+    train::{Setup, config::OrderName, given, rank},
 };
 
 #[derive(Debug, Args)]
@@ -39,8 +39,9 @@ pub fn curriculum(context: &Arc<Context>, args: &CurriculumArgs) -> Result<u8> {
     }
     let setup = Setup::new(&config)?;
     let data = setup.open_data(&config)?;
+    let given = given(&config, &data)?;
     fs::create_dir_all(&args.out).map_err(Error::io(&args.out))?;
-    let ranking = rank(context, &config, &setup, &data, &args.out, &mut |line| say!("{line}"))?;
+    let ranking = rank(context, &config, &setup, &data, given, &args.out, &mut |line| say!("{line}"))?;
     let count = ranking.pictures.len();
     say!("{count} pictures, easiest first: {}", args.out.join("ranking.csv").display());
     let skipped = count.saturating_sub(args.told).max(args.told);

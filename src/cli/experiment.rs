@@ -26,7 +26,7 @@ pub struct ExperimentArgs {
     #[command(subcommand)]
     what: Option<What>,
     /// A TOML file, or an experiment that ships with gyre: table1, table2, noise, samples, noise_angiography,
-    /// samples_angiography, twostage, twostage_chase.
+    /// samples_angiography, sigrenet, efficiency, twostage, twostage_chase.
     #[arg(required = true)]
     experiment: Option<String>,
     #[command(flatten)]

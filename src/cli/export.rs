@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{
     ConfigFile,
-    compress::{Candidate, CompareArgs},
+    compress::{Candidate, CompareArgs, spare},
 };
 use crate::{
     Error, Result,
@@ -44,6 +44,7 @@ pub fn export(context: &Arc<Context>, args: &ExportArgs) -> Result<u8> {
         return Err(Error::Config(message));
     }
     let file = args.weights.clone().map_or_else(|| kept(&config.train.out), Ok)?;
+    spare(&file, &args.f16)?;
     let data = setup.open_data(&config)?;
     args.compare.check(&data)?;
     let model = predictor(context, &setup, &file)?;

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{
     ConfigFile,
-    compress::{Candidate, CompareArgs},
+    compress::{Candidate, CompareArgs, spare},
     run::Part,
     say,
 };
@@ -64,6 +64,7 @@ pub fn quantize(context: &Arc<Context>, args: &QuantizeArgs) -> Result<u8> {
         return Err(Error::Config(message));
     }
     let weights_file = args.weights.clone().map_or_else(|| kept(&config.train.out), Ok)?;
+    spare(&weights_file, &out)?;
     let data = setup.open_data(&config)?;
     args.compare.check(&data)?;
     let shape = Shape::new(1, setup.size[0], setup.size[1], setup.model.in_channels);

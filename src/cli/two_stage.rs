@@ -62,7 +62,7 @@ impl StagesArgs {
             None => String::new(),
         };
         // Folders are quoted, whatever their names look like.
-        let folder = |key: &str, path: &Option<String>| path.as_ref().map(|path| format!("{key}={path:?}"));
+        let folder = |key: &str, path: &Option<String>| path.as_ref().map(|path| quoted(key, path));
         let number = |key: &str, n: Option<usize>| n.map(|n| format!("{key}={n}"));
         let flags = [
             folder("stage1", &self.stage1),
@@ -120,8 +120,13 @@ pub fn two_stage(context: &Arc<Context>, command: &TwoStageCommand) -> Result<u8
     }
 }
 
+/// A key with a text as TOML.
+fn quoted(key: &str, text: &str) -> String {
+    format!("{key}={}", toml::Value::String(text.to_owned()))
+}
+
 fn eval(context: &Arc<Context>, args: &EvalArgs) -> Result<u8> {
-    let baseline = args.baseline.as_ref().map(|run| format!("baseline={run:?}"));
+    let baseline = args.baseline.as_ref().map(|run| quoted("baseline", run));
     let config = args.stages.read(baseline)?;
     let mixed = args.stages.precision == Precision::Mixed;
     let scores = score(context, &config, |split| args.split.in_split(split), mixed)?;

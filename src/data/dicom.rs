@@ -104,6 +104,12 @@ impl Picture {
 
     fn decode(&self, path: &Path) -> Result<DecodedPixelData<'_>> {
         let decoded = self.object.decode_pixel_data().map_err(|e| damaged(path, &e))?;
+        let (samples, kind) = (decoded.samples_per_pixel(), decoded.photometric_interpretation());
+        if kind.is_monochrome() != (samples == 1) {
+            let message =
+                format!("{samples} samples a pixel as {} are not read; convert it to PNG", kind.as_str());
+            return Err(Error::data(path, message));
+        }
         let Claim { width, height, bits, .. } = self.claim;
         let wanted = u64::from(width) * u64::from(height) * bits / 8;
         if (decoded.data().len() as u64) < wanted

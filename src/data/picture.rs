@@ -24,8 +24,8 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Reads a PNG, JPEG or TIFF of 8 or 16 bits, a DICOM file or a slice of a volume as `channels` (1 or 3) channels. Alpha is dropped; colour
-    /// becomes gray by luma (.299, .587, .114); gray is repeated to RGB. Orientation tags and colour profiles
+    /// Reads a PNG, JPEG or TIFF of 8 or 16 bits, a DICOM file or a slice of a volume as 1 or 3 channels, or as many as a
+    /// volume has. Alpha is dropped; colour becomes gray by luma (.299, .587, .114); gray is repeated to RGB. Orientation tags and colour profiles
     /// are not applied. Volumes whose voxels have several values have so many channels.
     ///
     /// # Errors

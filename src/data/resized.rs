@@ -28,6 +28,10 @@ impl Dataset for Resized {
         self.dataset.id(i)
     }
 
+    fn unit(&self, i: usize) -> &str {
+        self.dataset.unit(i)
+    }
+
     fn size(&self, _: usize) -> (usize, usize) {
         (self.width, self.height)
     }

@@ -5,21 +5,22 @@ use std::{
     sync::Arc,
 };
 
-use super::{Dataset, Mask, Picture, Sample, decode::dimensions, file_name, list_pictures};
+use super::{Dataset, Mask, Picture, Range, Sample, decode::dimensions, file_name, list_pictures};
 use crate::{Error, Result};
 
 /// The pictures of a data set followed by those of a folder that have no masks; theirs are all background.
 pub struct WithUnlabelled {
     labelled: Arc<dyn Dataset>,
+    range: Range,
     files: Vec<(PathBuf, String, (usize, usize))>,
 }
 
 impl WithUnlabelled {
-    /// Adds all pictures of `folder`.
+    /// Adds all pictures of `folder`, with `range` for those that have no black and white of their own. Volumes are no pictures here.
     ///
     /// # Errors
     /// [`Error::Data`] where it holds none, or a file that is none; [`Error::Io`] where it cannot be read.
-    pub fn new(labelled: Arc<dyn Dataset>, folder: &Path) -> Result<Self> {
+    pub fn new(labelled: Arc<dyn Dataset>, folder: &Path, range: Range) -> Result<Self> {
         let paths = list_pictures(folder)?;
         if paths.is_empty() {
             return Err(Error::data(folder, "holds no pictures"));
@@ -29,7 +30,7 @@ impl WithUnlabelled {
             let id = format!("unlabelled {}", file_name(&path));
             Ok((path, id, size))
         });
-        Ok(Self { files: files.collect::<Result<_>>()?, labelled })
+        Ok(Self { files: files.collect::<Result<_>>()?, labelled, range })
     }
 }
 
@@ -45,6 +46,13 @@ impl Dataset for WithUnlabelled {
         }
     }
 
+    fn unit(&self, i: usize) -> &str {
+        match i.checked_sub(self.labelled.len()) {
+            Some(file) => &self.files[file].1,
+            None => self.labelled.unit(i),
+        }
+    }
+
     fn size(&self, i: usize) -> (usize, usize) {
         match i.checked_sub(self.labelled.len()) {
             Some(file) => self.files[file].2,
@@ -56,7 +64,7 @@ impl Dataset for WithUnlabelled {
         let Some(file) = i.checked_sub(self.labelled.len()) else { return self.labelled.load(i) };
         let (path, id, _) =
             self.files.get(file).ok_or_else(|| Error::data("unlabelled", format!("no picture {i}")))?;
-        let picture = Picture::read(path, self.channels())?;
+        let picture = Picture::read_from(path, self.channels(), self.range)?;
         let (width, height) = (picture.width, picture.height);
         Ok(Sample { id: id.clone(), mask: Mask { width, height, data: vec![0; width * height] }, picture })
     }
@@ -81,9 +89,12 @@ mod tests {
         let options = ShapesOptions { size: 16, channels: 1, count: 2, ..ShapesOptions::default() };
         let labelled: Arc<dyn Dataset> = Arc::new(ShapesDataset::new(options).unwrap());
         let message = |r: Result<WithUnlabelled>| r.err().unwrap().to_string();
-        assert!(message(WithUnlabelled::new(labelled.clone(), folder.path())).contains("no pictures"));
+        assert!(
+            message(WithUnlabelled::new(labelled.clone(), folder.path(), Range::Auto))
+                .contains("no pictures")
+        );
         Picture::white(5, 3).write_png(folder.path().join("a.png")).unwrap();
-        let all = WithUnlabelled::new(labelled, folder.path()).unwrap();
+        let all = WithUnlabelled::new(labelled, folder.path(), Range::Auto).unwrap();
         assert_eq!((all.len(), all.id(2), all.size(2)), (3, "unlabelled a.png", (5, 3)));
         let sample = all.load(2).unwrap();
         assert_eq!((sample.picture.channels, sample.mask.data), (1, vec![0; 15]));

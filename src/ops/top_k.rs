@@ -20,9 +20,12 @@ pub struct TopK {
     pub at_least: Option<f32>,
 }
 
-/// An order of all f32, those that are no numbers too, in which equal bits alone are equal; as in the shader.
+/// An order of all f32, what is no number the highest, in which of numbers equal bits alone are equal; as in the shader.
 fn order(score: f64) -> u32 {
     let bits = (score as f32).to_bits();
+    if bits & 0x7fff_ffff > 0x7f80_0000 {
+        return u32::MAX;
+    }
     if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
 }
 

@@ -1,6 +1,7 @@
 //! Checkpoints: weights under PyTorch's names, the optimiser's state, and how far the run was.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -11,10 +12,10 @@ use super::Trainer;
 use crate::{
     Error, Result,
     gpu::Choices,
-    graph::Weights,
+    graph::{Graph, ParamInfo, Shape, Weights},
     infer::Quantization,
     io::weights::{self, METADATA_KEY, Stored, Tensor, TensorMap},
-    models::is_unused,
+    models::{Model, is_unused},
     optim::{OptimState, Plateau},
 };
 
@@ -206,25 +207,43 @@ pub fn load_encoder(weights: &Weights, path: &Path) -> Result<()> {
     found.into_iter().try_for_each(|(name, data)| weights.set(name, &data))
 }
 
-/// Loads what the network learnt for another task: all but its last layer and what it lacked there, a descent.
+/// Loads what the network learnt for another task: all but its results' layers, which `heads` names, and what it lacked there, a
+/// descent.
 ///
 /// # Errors
 /// [`Error::Weights`] if the file cannot be read, lacks a tensor or has it in another shape, naming it.
-pub(super) fn load_trunk(weights: &Weights, path: &Path) -> Result<()> {
+pub(super) fn load_trunk(weights: &Weights, heads: &BTreeSet<String>, path: &Path) -> Result<()> {
     let (map, _) = weights::read(path)?;
     let fail = |message: String| Error::Weights { path: path.into(), message };
-    let own: Vec<_> = weights.params.iter().filter(|p| !p.name.starts_with(DESCENT)).collect();
-    let layer = |name: &str| name.rsplit_once('.').map_or(String::new(), |(layer, _)| format!("{layer}."));
-    let last = own.last().map(|p| layer(&p.name)).unwrap_or_default();
-    let mut found = Vec::with_capacity(own.len());
-    for param in own.iter().filter(|p| !p.name.starts_with(&last)) {
+    let mut found = Vec::new();
+    for param in &weights.params {
         let (name, want) = (&param.name, param.layout.torch_shape());
+        if name.starts_with(DESCENT) || heads.contains(name) {
+            continue;
+        }
         let tensor = map.get(name).filter(|tensor| tensor.shape == want);
         let tensor =
             tensor.ok_or_else(|| fail(format!("lacks {name} {want:?}: it is of another network")))?;
         found.push((name, &tensor.data));
     }
     found.into_iter().try_for_each(|(name, data)| weights.set(name, data))
+}
+
+/// The parameters of a network whose shape depends on how many classes there are.
+///
+/// # Errors
+/// As [`Model::build`].
+pub(super) fn heads(model: &Model, size: [usize; 2]) -> Result<BTreeSet<String>> {
+    let shapes = |out_channels| {
+        let model = Model { out_channels, descent: None, ..model.clone() };
+        let mut graph = Graph::new();
+        let x = graph.input("picture", Shape::new(1, size[0], size[1], model.in_channels));
+        model.build(&mut graph, x, false)?;
+        let shape = |p: &ParamInfo| (p.name.clone(), p.layout.torch_shape());
+        Ok::<BTreeMap<_, _>, Error>(graph.params.iter().map(shape).collect())
+    };
+    let (own, other) = (shapes(model.out_channels)?, shapes(model.out_channels + 1)?);
+    Ok(own.into_iter().filter(|(name, shape)| other.get(name) != Some(shape)).map(|(name, _)| name).collect())
 }
 
 /// The sum over three input channels of a convolution's weight with `taps` taps.

@@ -8,13 +8,13 @@ use std::{
 
 use super::{
     Data, Objective, Pretext, Progress, Setup, Trainer, checkpoint,
-    config::{Config, OrderName, PacingName},
+    config::{Config, OrderName, PacingName, Size},
     setup,
 };
 use crate::{
     Error, Result,
     data::{
-        Course, Crop, Dataset, Loader, LoaderOptions, Pacing, Partial, Ranking, WithUnlabelled,
+        Course, Crop, Dataset, Loader, LoaderOptions, Pacing, Partial, Ranking, Resized, WithUnlabelled,
         contact_sheet, random,
     },
     gpu::Context,
@@ -30,7 +30,24 @@ pub(super) const WEIGHTS: &str = "pretext.safetensors";
 /// Most pictures on a sheet.
 const SHOWN: usize = 80;
 
-/// Ranks the training pictures as `config` says, and writes the ranking, a contact sheet of it and what was learnt for it to
+/// What `config` gives for a ranking, looked at before anything is made: the ranking of a list, if that is what it wants.
+///
+/// # Errors
+/// [`Error::Config`] and [`Error::Data`] for a list that lacks training pictures, or a folder without pictures.
+pub fn given(config: &Config, data: &Data) -> Result<Option<Ranking>> {
+    let c = &config.curriculum;
+    if !c.unlabelled.as_os_str().is_empty() {
+        WithUnlabelled::new(data.dataset.clone(), &c.unlabelled, config.data.range)?;
+    }
+    if c.order != OrderName::Manual {
+        return Ok(None);
+    }
+    let ranking = Ranking::read(&c.list)?;
+    ranking.items(&*data.dataset, &data.split.train)?;
+    Ok(Some(ranking))
+}
+
+/// Ranks the training pictures as `config` says, which gives `given` for it, and writes the ranking, a contact sheet of it and what was learnt for it to
 /// `folder`; what is there already is taken as it is. `said` hears of progress.
 ///
 /// # Errors
@@ -40,6 +57,7 @@ pub fn rank(
     config: &Config,
     setup: &Setup,
     data: &Data,
+    given: Option<Ranking>,
     folder: &Path,
     said: &mut dyn FnMut(&str),
 ) -> Result<Ranking> {
@@ -48,9 +66,9 @@ pub fn rank(
         return Ranking::read(&path);
     }
     let train = &data.split.train;
-    let ranking = match config.curriculum.order {
-        OrderName::Manual => Ranking::read(&config.curriculum.list)?,
-        OrderName::None | OrderName::Random => {
+    let ranking = match (given, config.curriculum.order) {
+        (Some(ranking), _) => ranking,
+        (None, OrderName::None | OrderName::Random | OrderName::Manual) => {
             let mut items = train.clone();
             random::shuffle(
                 &mut items,
@@ -58,8 +76,8 @@ pub fn rank(
             );
             Ranking { pictures: items.iter().map(|i| (data.dataset.id(*i).to_owned(), None)).collect() }
         }
-        OrderName::Size => by_size(&*data.dataset, train)?,
-        OrderName::Reconstruction => by_task(
+        (None, OrderName::Size) => by_size(&*data.dataset, train)?,
+        (None, OrderName::Reconstruction) => by_task(
             context,
             config,
             setup,
@@ -68,7 +86,9 @@ pub fn rank(
             folder,
             said,
         )?,
-        OrderName::Rotation => by_task(context, config, setup, data, Pretext::Rotation, folder, said)?,
+        (None, OrderName::Rotation) => {
+            by_task(context, config, setup, data, Pretext::Rotation, folder, said)?
+        }
     };
     let sorted = ranking.items(&*data.dataset, train)?;
     contact_sheet(&*data.dataset, &spread(&sorted))?.write_png(folder.join(SHEET))?;
@@ -122,7 +142,10 @@ fn learn(
     let unlabelled = &config.curriculum.unlabelled;
     if !unlabelled.as_os_str().is_empty() {
         let labelled = dataset.len();
-        dataset = Arc::new(WithUnlabelled::new(dataset, unlabelled)?);
+        dataset = Arc::new(WithUnlabelled::new(dataset, unlabelled, config.data.range)?);
+        if let Some(Size { height, width }) = config.data.resized() {
+            dataset = Arc::new(Resized::new(dataset, width, height));
+        }
         items.extend(labelled..dataset.len());
     }
     let crops = setup.fit.crops(&*dataset, &items)?;
@@ -234,9 +257,9 @@ pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
     [RANKING, SHEET, WEIGHTS].iter().map(|name| folder.join(name)).collect()
 }
 
-/// Removes a ranking that a killed run had begun and not finished.
-pub(super) fn remove_half(folder: &Path) -> Result<()> {
-    if folder.join(RANKING).exists() {
+/// Removes a ranking that a killed run had begun and not finished, or, without `keep`, that is of another config.
+pub(super) fn remove_half(folder: &Path, keep: bool) -> Result<()> {
+    if keep && folder.join(RANKING).exists() {
         return Ok(());
     }
     files(folder)

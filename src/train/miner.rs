@@ -101,6 +101,10 @@ impl Dataset for Mined {
         self.pictures.id(i)
     }
 
+    fn unit(&self, i: usize) -> &str {
+        self.pictures.unit(i)
+    }
+
     fn size(&self, i: usize) -> (usize, usize) {
         self.pictures.size(i)
     }

@@ -52,7 +52,7 @@ pub use checkpoint::{
     weight_map,
 };
 #[cfg(feature = "cli")]
-pub use curriculum::rank;
+pub use curriculum::{given, rank};
 #[cfg(feature = "cli")]
 pub use descend::Undescended;
 #[cfg(feature = "cli")]

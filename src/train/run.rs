@@ -20,13 +20,13 @@ use super::{
     lock::RunLock,
     miner::Mined,
     report,
-    run_folder::{FILES, clear, refuse_another, refuse_taken},
+    run_folder::{FILES, clear, is_of, refuse_another, refuse_taken},
     runlog::RunLog,
     setup,
 };
 use crate::{
     Error, Result,
-    data::{Fit, Loader},
+    data::{Fit, Loader, Ranking},
     gpu::Context,
     graph::{Plan, Shape},
     infer::{Looks, Predictor, predictor},
@@ -151,6 +151,8 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
         data.learnt = Arc::new(Mined::new(context, miner, &data, setup.model.stages())?);
         loader = data.training_loader(config, &setup)?;
     }
+    let given = curriculum::given(config, &data)?;
+    refuse_two_starts(config, &setup, options)?;
     // Nothing is touched before everything that can be refused has been looked at.
     fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
     let _lock = match lock {
@@ -163,6 +165,7 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
     }
     clear(&folder, options)?;
     let clock = Clock::start(&folder, options.resume, began, clock::device(&context.info));
+    curriculum::remove_half(&folder, goes_on || is_of(&folder, config))?;
     write_atomic(folder.join("config.toml"), progress.config.as_bytes())?;
     let kernels = serde_json::to_vec_pretty(&progress.kernels).map_err(|e| Error::Check(e.to_string()))?;
     write_atomic(folder.join("kernels.json"), &kernels)?;
@@ -171,9 +174,10 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
         false => RunLog::create(&folder, false)?,
     };
     if config.curriculum.order != OrderName::None {
-        loader = begin_curriculum(&trainer, config, &setup, &data, options.quiet)?;
+        loader = begin_curriculum(&trainer, config, &setup, &data, given, options.quiet)?;
         if config.curriculum.initialise && !goes_on {
-            checkpoint::load_trunk(trainer.weights(), &folder.join(curriculum::WEIGHTS))?;
+            let heads = checkpoint::heads(&setup.model, setup.size)?;
+            checkpoint::load_trunk(trainer.weights(), &heads, &folder.join(curriculum::WEIGHTS))?;
         }
     }
     let steps = planned_steps(config, loader.batches());
@@ -196,6 +200,7 @@ fn begin_curriculum(
     config: &Config,
     setup: &Setup,
     data: &Data,
+    given: Option<Ranking>,
     quiet: bool,
 ) -> Result<Loader> {
     let mut say = |line: &str| {
@@ -204,8 +209,8 @@ fn begin_curriculum(
         }
     };
     let folder = &config.train.out;
-    curriculum::remove_half(folder)?;
-    let ranking = curriculum::rank(&trainer.weights().context, config, setup, data, folder, &mut say)?;
+    let context = &trainer.weights().context;
+    let ranking = curriculum::rank(context, config, setup, data, given, folder, &mut say)?;
     data.ranked_loader(config, setup, Some(&ranking))
 }
 
@@ -223,6 +228,18 @@ fn start_weights(trainer: &Trainer, setup: &Setup, options: &RunOptions) -> Resu
             Ok(())
         }
     }
+}
+
+/// Weights that start from what a task taught start from nothing else.
+fn refuse_two_starts(config: &Config, setup: &Setup, options: &RunOptions) -> Result<()> {
+    let others = [&options.init, &setup.init, &setup.encoder_weights];
+    if config.curriculum.initialise && others.iter().any(|other| other.is_some()) {
+        return Err(Error::Config(
+            "curriculum.initialise would replace the weights of --init, train.init or model.encoder_weights; give one of them"
+                .into(),
+        ));
+    }
+    Ok(())
 }
 
 /// Allocates training and plans validation, so that what does not fit is refused before the folder changes.
@@ -444,7 +461,10 @@ impl Run<'_> {
         self.remove_old_snapshots()?;
         let predictors = trained(context, &self.setup, self.config, &[])?;
         let evaluated = evaluation.of(predictors, self.data.split.judged())?;
-        let footprint = Footprint::of(context, self.config, &self.setup, &mut self.predictor())?;
+        // A run that is done is not lost for what it takes.
+        let footprint = Footprint::of(context, self.config, &self.setup, &mut self.predictor());
+        let footprint =
+            footprint.inspect_err(|e| eprintln!("warning: what the model takes was not measured: {e}")).ok();
         self.clock.save(folder)?;
         let outcome = Outcome {
             steps: self.progress.step,
@@ -452,7 +472,7 @@ impl Run<'_> {
             scores: evaluated.summary.clone(),
             seconds: self.clock.seconds(),
             waited: self.clock.share_waited(),
-            footprint: Some(footprint),
+            footprint,
             hardware: self.clock.hardware.clone(),
         };
         let json = serde_json::to_vec_pretty(&outcome).map_err(|e| Error::Check(format!("scores: {e}")))?;

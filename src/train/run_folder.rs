@@ -6,9 +6,12 @@ use super::{RunOptions, checkpoint, clock, config::Config, curriculum, events::E
 use crate::{Error, Result, io::atomic::remove_leftovers};
 
 /// What a run folder holds. The config is the last to go when a run is overwritten.
-pub(super) const FILES: [&str; 14] = [
+pub(super) const FILES: [&str; 17] = [
     "last.safetensors",
     "best.safetensors",
+    "int8.safetensors",
+    "int8.md",
+    "int8.json",
     "scores.json",
     "scores.csv",
     "report.html",
@@ -46,6 +49,13 @@ pub(super) fn refuse_taken(folder: &Path, options: &RunOptions) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Whether the folder's config is `config`, but for what may change.
+pub(super) fn is_of(folder: &Path, config: &Config) -> bool {
+    let path = folder.join("config.toml");
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    Config::from_toml(&text, &[]).is_ok_and(|old| refuse_another(&old, config, &path).is_ok())
 }
 
 /// A run goes on as what it began; another one needs a folder of its own.
