@@ -22,8 +22,8 @@ impl Ranking {
         Self { pictures: measured.into_iter().map(|(id, difficulty)| (id, Some(difficulty))).collect() }
     }
 
-    /// Reads a CSV file with a column `id`, its rows from the easiest to the hardest; a column `difficulty` is taken where there
-    /// is one, others are passed over.
+    /// Reads a CSV file with a column `id`, its rows from the easiest to the hardest; a column `difficulty` is taken
+    /// where there is one, others are passed over.
     ///
     /// # Errors
     /// [`Error::Io`] where it cannot be read; [`Error::Data`] where it is no such table or names a picture twice.

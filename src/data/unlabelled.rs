@@ -16,7 +16,8 @@ pub struct WithUnlabelled {
 }
 
 impl WithUnlabelled {
-    /// Adds all pictures of `folder`, with `range` for those that have no black and white of their own. Volumes are no pictures here.
+    /// Adds all pictures of `folder`, with `range` for those that have no black and white of their own. Volumes are no
+    /// pictures here.
     ///
     /// # Errors
     /// [`Error::Data`] where it holds none, or a file that is none; [`Error::Io`] where it cannot be read.

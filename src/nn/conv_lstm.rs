@@ -16,8 +16,9 @@ pub struct Memory {
     pub c: Var,
 }
 
-/// One step over `x`: with the gates i, f, g and o of one 3x3 convolution of x and h, `c = f c + i g` and
-/// `h = o act(c)`, where all are sigmoids but g, which is `act`: tanh as published. Parameter `cell.conv`, with a bias, shared by all steps.
+/// One step over `x`: with the gates i, f, g and o of one 3x3 convolution of x and h, `c = f c + i g` and `h = o
+/// act(c)`, where all are sigmoids but g, which is `act`: tanh as published. Parameter `cell.conv`, with a bias, shared
+/// by all steps.
 ///
 /// # Errors
 /// As the layers.

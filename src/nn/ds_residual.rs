@@ -7,8 +7,9 @@ use crate::{
     ops::{Act, Geometry},
 };
 
-/// Twice a depthwise 3x3 and a pointwise convolution with batch norm, a ReLU between; the input is added, through a pointwise
-/// convolution and a batch norm where its channels are others, and a ReLU follows. Parameters `ds1.{dw,pw,bn}`, `ds2.{dw,pw,bn}` and `skip.{0,1}`, no biases.
+/// Twice a depthwise 3x3 and a pointwise convolution with batch norm, a ReLU between; the input is added, through a
+/// pointwise convolution and a batch norm where its channels are others, and a ReLU follows. Parameters
+/// `ds1.{dw,pw,bn}`, `ds2.{dw,pw,bn}` and `skip.{0,1}`, no biases.
 ///
 /// # Errors
 /// As the layers.

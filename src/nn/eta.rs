@@ -7,11 +7,11 @@ use crate::{
     ops::{Act, Broadcast, Geometry, Keep, Reduce},
 };
 
-/// Attention over the steps of a recurrence, as gyre defines it: `R(t) = R(t-1) + S(R(t-1))` for `steps` steps from `R = F`, with S
-/// a depthwise separable 3x3 convolution, and as the result F and the sum of all R(t), each channel times the sigmoid of a
-/// 1x1 convolution of that step's channel means, over the number of steps. The attention is that of efficient channel attention
-/// networks (Wang et al. 2020) with a full matrix. All steps share the parameters `s.dw`, `s.pw` and `attend`, each with a
-/// bias. From and to `[N, H, W, C]`.
+/// Attention over the steps of a recurrence, as gyre defines it: `R(t) = R(t-1) + S(R(t-1))` for `steps` steps from `R
+/// = F`, with S a depthwise separable 3x3 convolution, and as the result F and the sum of all R(t), each channel times
+/// the sigmoid of a 1x1 convolution of that step's channel means, over the number of steps. The attention is that of
+/// efficient channel attention networks (Wang et al. 2020) with a full matrix. All steps share the parameters `s.dw`,
+/// `s.pw` and `attend`, each with a bias. From and to `[N, H, W, C]`.
 ///
 /// # Errors
 /// As the layers.

@@ -7,10 +7,10 @@ use crate::{
     ops::{Act, Binary, BinaryKind, Geometry, Keep, Reduce},
 };
 
-/// `a s + b (1 - s)` with a and b a 3x3 and a 5x5 convolution of `x`, each with a ReLU, and s a number a channel: from the means of
-/// `a + b` over a picture through a 1x1 convolution with batch norm and ReLU and two more 1x1 convolutions, whose softmax over
-/// the two branches is the sigmoid of their difference. From and to `[N, H, W, C]`. Parameters `conv3`, `conv5`, `squeeze.{0,1}`,
-/// `select3`, `select5`.
+/// `a s + b (1 - s)` with a and b a 3x3 and a 5x5 convolution of `x`, each with a ReLU, and s a number a channel: from
+/// the means of `a + b` over a picture through a 1x1 convolution with batch norm and ReLU and two more 1x1
+/// convolutions, whose softmax over the two branches is the sigmoid of their difference. From and to `[N, H, W, C]`.
+/// Parameters `conv3`, `conv5`, `squeeze.{0,1}`, `select3`, `select5`.
 ///
 /// # Errors
 /// As the layers; batch norm in training needs two pictures.

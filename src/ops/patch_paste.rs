@@ -11,12 +11,12 @@ use crate::{
 const RUN: usize = 8;
 
 /// The map with refined patches in place of its own. Inputs: the map `[N, H, W, C]`; windows around the chosen patches,
-/// refined, `[N K, height, width, C]` as [`super::PatchGather`] cuts them out; and of each patch of the grid which of its picture's
-/// K it is, or -1, `[N, rows, cols, 1]`. Output: as the map.
+/// refined, `[N K, height, width, C]` as [`super::PatchGather`] cuts them out; and of each patch of the grid which of
+/// its picture's K it is, or -1, `[N, rows, cols, 1]`. Output: as the map.
 ///
-/// Without blending every pixel is of the patch it lies in. With it, pixels within `blend` of a border between two patches are
-/// of both, their shares going straight from 1 to 0 across the border; what was not refined has the map's value. The shares of
-/// all patches sum to 1 everywhere.
+/// Without blending every pixel is of the patch it lies in. With it, pixels within `blend` of a border between two
+/// patches are of both, their shares going straight from 1 to 0 across the border; what was not refined has the map's
+/// value. The shares of all patches sum to 1 everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PatchPaste {
     /// The patches.

@@ -1,6 +1,7 @@
 //! The curriculum miner of GREnet: what another network finds easily comes first.
 //!
-//! The public code mines with a UNet++ that has a transformer beside it; here it is the UNet++ alone, trained as a run of its own.
+//! The public code mines with a UNet++ that has a transformer beside it; here it is the UNet++ alone, trained as a run
+//! of its own.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -19,8 +20,8 @@ use crate::{
 /// Probability from which on a pixel counts as found (the public code's).
 const FOUND: f32 = 0.75;
 
-/// Training pictures whose masks hold a bit for each stage of a network: for the last the truth, for those before it what the
-/// depths of the miner before its last find, the shallower the earlier.
+/// Training pictures whose masks hold a bit for each stage of a network: for the last the truth, for those before it
+/// what the depths of the miner before its last find, the shallower the earlier.
 pub(super) struct Mined {
     pictures: Arc<dyn Dataset>,
     /// What was found, by picture, at the miner's size.
@@ -32,7 +33,8 @@ impl Mined {
     /// Looks at all training pictures with the network of the run `miner`.
     ///
     /// # Errors
-    /// [`Error::Config`] where it is no trained UNet++ for a binary mask with a depth for every stage; what data or device raise.
+    /// [`Error::Config`] where it is no trained UNet++ for a binary mask with a depth for every stage; what data or
+    /// device raise.
     pub(super) fn new(context: &Arc<Context>, miner: &Path, data: &Data, stages: usize) -> Result<Self> {
         let config = Config::load(miner.join("config.toml"), &[])?;
         let setup = Setup::new(&config)?;

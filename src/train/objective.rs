@@ -13,8 +13,8 @@ use crate::{
 
 /// A task for a network: how it looks at a picture, and what is made of what it says.
 pub trait Objective: Debug + Send + Sync {
-    /// Adds the network, once for each look at `picture`, as it is trained or, without `train`, as it is evaluated. Returns what
-    /// each look came to.
+    /// Adds the network, once for each look at `picture`, as it is trained or, without `train`, as it is evaluated.
+    /// Returns what each look came to.
     ///
     /// # Errors
     /// [`Error::Shape`] if the pictures do not fit the network or the task.

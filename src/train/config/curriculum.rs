@@ -13,11 +13,12 @@ use super::{
 use crate::Result;
 
 section! {
-    /// Learning from easy pictures first. Every epoch has as many steps as without; easy pictures come more often meanwhile.
+    /// Learning from easy pictures first. Every epoch has as many steps as without; easy pictures come more often
+    /// meanwhile.
     CurriculumConfig = "curriculum" {
-        /// What orders training pictures from easy to hard: none; reconstruction or rotation, how badly the network does a task
-        /// that needs no masks, which it is trained on first; size, how little of the picture is foreground; manual, a
-        /// list; or random.
+        /// What orders training pictures from easy to hard: none; reconstruction or rotation, how badly the network
+        /// does a task that needs no masks, which it is trained on first; size, how little of the picture is
+        /// foreground; manual, a list; or random.
         order: OrderName = OrderName::None;
         /// For order "manual": a CSV file with a column id, easiest first; a run's ranking.csv is one.
         list: PathBuf = PathBuf::new();
@@ -40,11 +41,11 @@ section! {
         /// For reconstruction and rotation: whether weights start from those learnt for the task, all but those of the last
         /// layer.
         initialise: bool = false;
-        /// For grenet: the folder of a run of unetpp, whose shallower results are what the stages before the last learn; empty:
-        /// all stages learn the truth.
+        /// For grenet: the folder of a run of unetpp, whose shallower results are what the stages before the last
+        /// learn; empty: all stages learn the truth.
         miner: PathBuf = PathBuf::new();
-        /// Every pixel's cross-entropy is added to the loss once more, times this and what the probability of its truth lacks:
-        /// what is hard to segment counts more, as it stands. 0: not at all.
+        /// Every pixel's cross-entropy is added to the loss once more, times this and what the probability of its truth
+        /// lacks: what is hard to segment counts more, as it stands. 0: not at all.
         pixel_weight: f64 = 0.0;
     }
 }

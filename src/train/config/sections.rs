@@ -58,17 +58,19 @@ pub(super) use section;
 section! {
     /// The network. Defaults differ by `name`, see [`ModelConfig::of`].
     ModelConfig = "model" {
-        /// Which network. `rrattunet` is the recurrent residual U-Net with attention and transposed
-        /// convolutions; efficientunetpp an EfficientNet with a dense decoder; sigrenet has depthwise separable residual blocks and a recurrent unit at each scale of the decoder; twostageunet strided convolutions and no batch norm; resunet residual units with activation first; unetpp a grid of
-        /// blocks with a result at each depth; grenet U-Nets one after another that remember; the others are the public U-Net family. Sets the defaults of the keys below.
+        /// Which network. `rrattunet` is the recurrent residual U-Net with attention and transposed convolutions;
+        /// efficientunetpp an EfficientNet with a dense decoder; sigrenet has depthwise separable residual blocks and a
+        /// recurrent unit at each scale of the decoder; twostageunet strided convolutions and no batch norm; resunet
+        /// residual units with activation first; unetpp a grid of blocks with a result at each depth; grenet U-Nets one
+        /// after another that remember; the others are the public U-Net family. Sets the defaults of the keys below.
         name: ModelName = ModelName::R2AttUNet;
         /// Channels of each level, finest first. Five levels halve the picture four times. For efficientunetpp those of
         /// the five levels of the decoder, coarsest first, and the picture is halved five times (its default: 256, 128,
         /// 64, 32, 16). For twostageunet every level halves the picture. Default of sigrenet: 32 to 512; of
         /// resunet: 64 to 512; of grenet: 16 to 256.
         widths: Vec<usize> = vec![64, 128, 256, 512, 1024];
-        /// How many times a recurrent unit looks again: it applies its convolution t + 1 times. For sigrenet the steps of its
-        /// unit, for grenet its stages (their default: 3).
+        /// How many times a recurrent unit looks again: it applies its convolution t + 1 times. For sigrenet the steps
+        /// of its unit, for grenet its stages (their default: 3).
         t: usize = 2;
         /// Channels the network takes; must equal data.channels.
         in_channels: usize = 3;
@@ -110,10 +112,11 @@ section! {
         /// starts from; others in it are passed over. Read where training begins, not where it is resumed or begins
         /// with --init. For pictures of one channel the first convolution of a file for three is summed over them.
         encoder_weights: PathBuf = PathBuf::new();
-        /// For sigrenet: what refines each scale of the decoder in t steps: grrb (gated recurrent residual block), convlstm, eta
-        /// (efficient temporal attention) or none.
+        /// For sigrenet: what refines each scale of the decoder in t steps: grrb (gated recurrent residual block),
+        /// convlstm, eta (efficient temporal attention) or none.
         unit: UnitName = UnitName::Grrb;
-        /// For the grrb of sigrenet: its transform sees the state added to the features, or, as printed, the features alone.
+        /// For the grrb of sigrenet: its transform sees the state added to the features, or, as printed, the features
+        /// alone.
         s_input: SeenName = SeenName::State;
         /// For the grrb of sigrenet: its gate sees the state beside the features, or the features alone.
         g_input: SeenName = SeenName::State;
@@ -121,11 +124,11 @@ section! {
         bn_eps: f64 = 1e-5;
         /// How much of a batch's statistics goes into the running ones, 0 to 1.
         bn_momentum: f64 = 0.1;
-        /// How weights begin: as PyTorch's defaults, he (normal, of variance 2 / fan in before a ReLU and a third of
-        /// 1 / fan in elsewhere), printed (normal, of deviation 2 / sqrt(fan in): the words of rrattunet's paper, whose outputs
-        /// are then saturated at first), xavier (uniform) or public (as the public code of the network has it, part by part:
-        /// for efficientunetpp normal by fan out in the encoder, uniform by fan in in the decoder, xavier in the head; as
-        /// pytorch for the others). Default of rrattunet and sigrenet: he; of efficientunetpp: public.
+        /// How weights begin: as PyTorch's defaults, he (normal, of variance 2 / fan in before a ReLU and a third of 1
+        /// / fan in elsewhere), printed (normal, of deviation 2 / sqrt(fan in): the words of rrattunet's paper, whose
+        /// outputs are then saturated at first), xavier (uniform) or public (as the public code of the network has it,
+        /// part by part: for efficientunetpp normal by fan out in the encoder, uniform by fan in in the decoder, xavier
+        /// in the head; as pytorch for the others). Default of rrattunet and sigrenet: he; of efficientunetpp: public.
         init: Init = Init::Pytorch;
     }
 }
@@ -149,8 +152,8 @@ section! {
         /// File name of a picture's mask, {stem} standing for the picture's name without ending. Empty: the
         /// same name with any ending.
         mask_pattern: String = String::new();
-        /// For kind "list": a CSV file with columns image and mask, paths from root, and perhaps id, a name for the pair. It
-        /// lies in root or in the working folder.
+        /// For kind "list": a CSV file with columns image and mask, paths from root, and perhaps id, a name for the
+        /// pair. It lies in root or in the working folder.
         list: PathBuf = PathBuf::from("list.csv");
         /// What a mask's pixels mean: auto (0 and 1, 0 and 255, or class numbers, whichever all masks fit),
         /// labels (the value is the class), nonzero (what is not 0 is class 1), or colours.
@@ -158,18 +161,20 @@ section! {
         /// The colour [red, green, blue] of each class, background first; for mask_coding "colours". A grey value v is the
         /// colour [v, v, v].
         colours: Vec<[u8; 3]> = Vec::new();
-        /// The axis that NIfTI volumes are cut across, as their files count: x, y, or z, the third. Rows of a slice run along
-        /// the lower of the other two.
+        /// The axis that NIfTI volumes are cut across, as their files count: x, y, or z, the third. Rows of a slice run
+        /// along the lower of the other two.
         axis: AxisName = AxisName::Z;
         /// What the names of a volume's files end with, before .nii, where it has one file a modality, as ["_t1", "_t2"];
         /// each is a channel. Folders directly below that of the pictures, and of the masks, are then looked into, too.
         modalities: Vec<String> = Vec::new();
-        /// Which values of a NIfTI volume or a DICOM file become 0 and 1, before data.normalise: minmax, the least and the
-        /// largest of the volume (of each modality by itself); percentiles, the half per cent from each end; [black, white], as
-        /// [-160, 240] in Hounsfield units; or auto: the window of a DICOM file, where it has one, else minmax.
+        /// Which values of a NIfTI volume or a DICOM file become 0 and 1, before data.normalise: minmax, the least and
+        /// the largest of the volume (of each modality by itself); percentiles, the half per cent from each end;
+        /// [black, white], as [-160, 240] in Hounsfield units; or auto: the window of a DICOM file, where it has one,
+        /// else minmax.
         range: Range = Range::Auto;
-        /// A CSV file with columns id (a picture's name, or a volume's for all its slices) and split (train, val or test), or id and that of data.group
-        /// alone. Without a column split, and if empty, pictures are split at random by the fractions.
+        /// A CSV file with columns id (a picture's name, or a volume's for all its slices) and split (train, val or
+        /// test), or id and that of data.group alone. Without a column split, and if empty, pictures are split at
+        /// random by the fractions.
         split: PathBuf = PathBuf::new();
         /// A column of the CSV file of data.split: pictures with the same entry, say of one patient, stay in one part of
         /// random splits and folds. Empty: each by itself, the slices of a volume together.
@@ -193,8 +198,9 @@ section! {
         /// For fit "tile": training takes so many tiles of each picture in an epoch, anywhere in it, instead of all side by
         /// side. 0: all.
         crops: usize = 0;
-        /// Size that all pictures, and their masks, are resized to before anything else, so that tiles are cut from it and
-        /// scores are of it; one number for a square, or [height, width]. `gyre predict` resizes masks back. 0: as they are.
+        /// Size that all pictures, and their masks, are resized to before anything else, so that tiles are cut from it
+        /// and scores are of it; one number for a square, or [height, width]. `gyre predict` resizes masks back. 0: as
+        /// they are.
         resize: Size = Size { height: 0, width: 0 };
         /// Channels pictures are converted to: 1 gray, 3 colour; of volumes as many as they have modalities.
         channels: usize = 3;
@@ -202,8 +208,8 @@ section! {
         /// least to its largest value to 0 to 1, each picture by itself, channels together), or
         /// { mean = [..], std = [..] } by channel, on values of 0 to 1.
         normalise: Normalise = Normalise::Unit;
-        /// All pictures go through a median filter of so many pixels a side, 3 or 5, before the network sees them, in training
-        /// and prediction alike, on the device, as they are normalised (and augmented); 0: none.
+        /// All pictures go through a median filter of so many pixels a side, 3 or 5, before the network sees them, in
+        /// training and prediction alike, on the device, as they are normalised (and augmented); 0: none.
         median: usize = 0;
         /// Likewise, after it, through a Gaussian of this deviation in pixels of data.size; 0: none.
         blur: f64 = 0.0;
@@ -213,8 +219,8 @@ section! {
         noise: f64 = 0.0;
         /// What data.noise counts in: unit, values of 0 to 1; or 255, grey levels.
         noise_space: NoiseSpace = NoiseSpace::Unit;
-        /// Whether training pictures are flipped at random, and square ones turned by quarters: pixels stay as they are. For
-        /// flips along one axis alone see augment.flip_x.
+        /// Whether training pictures are flipped at random, and square ones turned by quarters: pixels stay as they
+        /// are. For flips along one axis alone see augment.flip_x.
         flips: bool = true;
         /// Decoded pictures kept in memory, MiB; 0: none.
         cache_mb: usize = 1024;
@@ -230,8 +236,8 @@ section! {
         shapes_scale: f64 = 1.0;
         /// Drawn pictures follow from it; apart from train.seed, so that repeats see the same pictures.
         shapes_seed: u64 = 0;
-        /// For kind "polygons": the corners of the figures of class 1, 2, and so on; 0 is the circle. model.classes is their
-        /// number and 1.
+        /// For kind "polygons": the corners of the figures of class 1, 2, and so on; 0 is the circle. model.classes is
+        /// their number and 1.
         sides: Vec<usize> = PolygonsOptions::usual_sides();
         /// For kind "polygons": deviation of each corner's distance from the centre, in pixels of a picture of 512; it
         /// shrinks and grows with data.size, as all lengths do.
@@ -288,7 +294,8 @@ section! {
         name: LossName = LossName::FocalTversky;
         /// Factor of this loss in the sum.
         weight: f64 = 1.0;
-        /// Tversky: the weight of false positives. Focal, also in total: the weight of what should be 1 (its default: 0.25).
+        /// Tversky: the weight of false positives. Focal, also in total: the weight of what should be 1 (its default:
+        /// 0.25).
         alpha: f64 = 0.3;
         /// Tversky: the weight of false negatives. Weighted cross-entropy: the weight of what should be 1.
         beta: f64 = 0.7;
@@ -405,8 +412,8 @@ section! {
         precision: Precision = Precision::F32;
         /// Everything random follows from it.
         seed: u64 = 0;
-        /// A safetensors file that all weights start from, as with --init, which goes before it. Read where training begins,
-        /// not where it is resumed. `gyre prune` sets it, for fine-tuning.
+        /// A safetensors file that all weights start from, as with --init, which goes before it. Read where training
+        /// begins, not where it is resumed. `gyre prune` sets it, for fine-tuning.
         init: PathBuf = PathBuf::new();
         /// Epochs from one validation to the next.
         eval_every: usize = 1;
