@@ -236,7 +236,11 @@ fn a_run_is_quantized_halved_pruned_and_goes_on() {
     let again = ["quantize", "run", "--overwrite", "--runs", "1", "--pictures", "4"];
     assert!(error(at, &[&again[..], &["--percentile", "20"]].concat()).contains("above 50"));
     assert!(error(at, &[&again[..], &["--skip", "Nothing"]].concat()).contains("Conv1.conv.0"));
-    assert!(error(at, &[&again[..], &["--weights", "run/int8.safetensors"]].concat()).contains("quantized"));
+    let twice = [&again[..], &["--weights", "run/int8.safetensors"]].concat();
+    assert!(error(at, &twice).contains("what is read"));
+    assert!(error(at, &[&twice[..], &["-o", "twice.safetensors"]].concat()).contains("quantized"));
+    let onto = ["export", "run", "--f16", "run/best.safetensors", "--overwrite"];
+    assert!(error(at, &onto).contains("what is read"));
     let said = succeed(at, &[&again[..], &["--skip", "Conv_1x1", "--percentile", "99.9"]].concat());
     assert!(said.contains("7 of 8"), "{said}");
     let on = ["train", "run", "--set", "train.out=on", "--init", "run/int8.safetensors"];
