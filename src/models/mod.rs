@@ -264,23 +264,19 @@ impl Model {
         let seen = self.smoothing.apply(graph, x)?;
         let mut net = Net::new(graph, train);
         (net.scheme, net.bn_eps, net.bn_momentum) = (self.scheme, self.bn_eps, self.bn_momentum);
-        let mut stages = Vec::new();
-        let logits = match self.network {
-            Network::UNetPp | Network::GREnet => {
-                stages = match self.network {
-                    Network::UNetPp => unetpp::build(self, &mut net, seen)?,
-                    _ => grenet::build(self, &mut net, seen)?,
-                };
-                stages.pop().ok_or_else(|| Error::shape(name, "has no result"))?
-            }
-            Network::RrAttUNet => rr_att_unet::build(self, &mut net, seen)?,
-            Network::EfficientUNetPp => efficientunetpp::build(self, &mut net, seen)?,
-            Network::SiGREnet => sigrenet::build(self, &mut net, seen)?,
-            Network::TwoStageUNet => two_stage_unet::build(self, &mut net, seen)?,
-            Network::ResUNet => res_unet::build(self, &mut net, seen)?,
-            _ => unet::build(self, &mut net, seen)?,
+        let mut stages = match self.network {
+            Network::UNetPp => unetpp::build(self, &mut net, seen)?,
+            Network::GREnet => grenet::build(self, &mut net, seen)?,
+            Network::RrAttUNet => vec![rr_att_unet::build(self, &mut net, seen)?],
+            Network::EfficientUNetPp => vec![efficientunetpp::build(self, &mut net, seen)?],
+            Network::SiGREnet => vec![sigrenet::build(self, &mut net, seen)?],
+            Network::TwoStageUNet => vec![two_stage_unet::build(self, &mut net, seen)?],
+            Network::ResUNet => vec![res_unet::build(self, &mut net, seen)?],
+            _ => vec![unet::build(self, &mut net, seen)?],
         };
-        stages.push(self.descended(&mut net, x, 0, logits)?);
+        if let Some(result) = stages.last_mut() {
+            *result = self.descended(&mut net, x, 0, *result)?;
+        }
         Ok(stages)
     }
 }

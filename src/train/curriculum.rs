@@ -9,6 +9,7 @@ use std::{
 use super::{
     Data, Objective, Pretext, Progress, Setup, Trainer, checkpoint,
     config::{Config, OrderName, PacingName, Size},
+    run::LOOK_EVERY,
     setup,
 };
 use crate::{
@@ -47,8 +48,8 @@ pub fn given(config: &Config, data: &Data) -> Result<Option<Ranking>> {
     Ok(Some(ranking))
 }
 
-/// Ranks the training pictures as `config` says, which gives `given` for it, and writes the ranking, a contact sheet of it and what was learnt for it to
-/// `folder`; what is there already is taken as it is. `said` hears of progress.
+/// Ranks the training pictures as `config` says, or as [`given`], and writes the ranking, a contact sheet of it and what
+/// was learnt for it to `folder`; a ranking that is there already is taken as it is. `said` hears of progress.
 ///
 /// # Errors
 /// [`Error::Config`] for a list that does not fit the pictures; what data, device or disk raise.
@@ -68,7 +69,8 @@ pub fn rank(
     let train = &data.split.train;
     let ranking = match (given, config.curriculum.order) {
         (Some(ranking), _) => ranking,
-        (None, OrderName::None | OrderName::Random | OrderName::Manual) => {
+        (None, OrderName::Manual) => Ranking::read(&config.curriculum.list)?,
+        (None, OrderName::None | OrderName::Random) => {
             let mut items = train.clone();
             random::shuffle(
                 &mut items,
@@ -165,7 +167,7 @@ fn learn(
             let batch = batch?;
             trainer.step(&batch.x, &batch.y, batch.n, rates.lr_at(step) as f32)?;
             step += 1;
-            if trainer.pending() >= 8 {
+            if trainer.pending() >= LOOK_EVERY {
                 losses.extend(trainer.losses()?);
             }
         }
@@ -193,7 +195,7 @@ fn measure(
     graph.fuse();
     let session = Session::new(Plan::new(&graph, &weights.context)?, weights)?;
     let crops = setup.fit.crops(&*data.dataset, &data.split.train)?;
-    let loader = Loader::new(data.dataset.clone(), crops.clone(), options(config, setup, 1))?;
+    let loader = Loader::new(data.dataset.clone(), crops, options(config, setup, 1))?;
     let mut sums: Vec<(usize, f64, usize)> = Vec::new();
     for batch in loader.epoch(0) {
         let batch = batch?;

@@ -13,8 +13,10 @@ use crate::{
     metrics::Phase,
 };
 
-/// Predictions that are timed, and as many before that are not, fewer by two.
+/// Predictions that are timed.
 const TIMED: usize = 5;
+/// Predictions before those: the first makes the plan and compiles the kernels.
+const WARM: usize = 2;
 /// How near to the best Dice of validation counts as there.
 const NEAR: f64 = 0.01;
 
@@ -49,10 +51,10 @@ impl Footprint {
         let training = training_graph(&setup.model, &setup.loss, Shape { n: batch, ..one }, setup.step)?;
         let picture = vec![0.5; one.count()];
         let mut times = Vec::with_capacity(TIMED);
-        for round in 0..2 * TIMED - 2 {
+        for round in 0..WARM + TIMED {
             let began = Instant::now();
             model.predict(&picture, 1)?;
-            if round + 2 >= TIMED {
+            if round >= WARM {
                 times.push(began.elapsed().as_secs_f64() * 1e3);
             }
         }

@@ -39,7 +39,7 @@ mod run_folder;
 pub mod runlog;
 #[cfg(feature = "cli")]
 mod setup;
-mod staged;
+mod stage_targets;
 mod trainer;
 #[cfg(feature = "cli")]
 pub mod two_stage;
@@ -71,7 +71,7 @@ pub use report::remake;
 pub use run::{Outcome, RunOptions, run};
 #[cfg(feature = "cli")]
 pub use setup::{Data, Setup};
-pub use staged::Staged;
+pub use stage_targets::StageTargets;
 pub use trainer::{
     Augmentation, ChangeVars, Changes, StepOptions, Trainer, TrainingGraph, augmentation_graph, one_hot,
     training_graph,

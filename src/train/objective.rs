@@ -1,6 +1,6 @@
 //! What a training step minimises.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
 
 use super::one_hot;
 use crate::{
@@ -78,5 +78,23 @@ pub(super) fn of_stages(loss: &LossSpec, graph: &mut Graph, looks: &[Var], targe
     match stages.len() {
         1 => Ok(sum),
         n => graph.apply(Broadcast { to: Shape::SCALAR, scale: 1.0 / n as f32 }, &[sum]),
+    }
+}
+
+impl Objective for Arc<dyn Objective> {
+    fn looks(&self, graph: &mut Graph, model: &Model, picture: Var, train: bool) -> Result<Vec<Var>> {
+        (**self).looks(graph, model, picture, train)
+    }
+
+    fn loss(&self, graph: &mut Graph, looks: &[Var], picture: Var, target: Var) -> Result<Var> {
+        (**self).loss(graph, looks, picture, target)
+    }
+
+    fn target_channels(&self, model: &Model) -> usize {
+        (**self).target_channels(model)
+    }
+
+    fn targets(&self, mask: &[u8], channels: usize) -> Vec<f32> {
+        (**self).targets(mask, channels)
     }
 }

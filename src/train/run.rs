@@ -36,7 +36,8 @@ use crate::{
 };
 
 /// Steps between two looks at the losses; the device runs ahead meanwhile.
-const LOOK_EVERY: usize = 8;
+pub(super) const LOOK_EVERY: usize = 8;
+
 /// How a run begins.
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {

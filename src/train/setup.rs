@@ -5,7 +5,7 @@ use std::sync::Arc;
 mod descent;
 
 use super::{
-    Augment, Augmentation, Objective, Staged, StepOptions,
+    Augment, Augmentation, Objective, StageTargets, StepOptions,
     config::{
         self, AugmentConfig, Config, DataConfig, GateAct, LossConfig, LossName, LossScope, ModelConfig,
         ModelName, OptimConfig, OptimName, Precision,
@@ -98,7 +98,7 @@ impl Setup {
     pub fn objective(&self, config: &Config) -> Arc<dyn Objective> {
         match config.curriculum.miner.as_os_str().is_empty() {
             true => Arc::new(self.loss.clone()),
-            false => Arc::new(Staged { loss: self.loss.clone(), stages: self.model.stages() }),
+            false => Arc::new(StageTargets { loss: self.loss.clone(), stages: self.model.stages() }),
         }
     }
 

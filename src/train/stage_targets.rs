@@ -1,7 +1,5 @@
 //! A target of its own for every stage of a network.
 
-use std::sync::Arc;
-
 use super::{Objective, objective::of_stages};
 use crate::{
     Result,
@@ -11,17 +9,17 @@ use crate::{
     ops::Slice,
 };
 
-/// The loss of every stage of a binary network against its own target, the mean of all (GREnet): channel s of the target is that
-/// of stage s, bit s of a mask's value.
+/// The loss of every stage of a binary network against its own target, the mean of all (GREnet): channel s of the target
+/// is that of stage s, bit s of a mask's value.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Staged {
+pub struct StageTargets {
     /// The loss of a stage.
     pub loss: LossSpec,
     /// How many stages there are.
     pub stages: usize,
 }
 
-impl Objective for Staged {
+impl Objective for StageTargets {
     fn looks(&self, graph: &mut Graph, model: &Model, picture: Var, train: bool) -> Result<Vec<Var>> {
         self.loss.looks(graph, model, picture, train)
     }
@@ -38,23 +36,5 @@ impl Objective for Staged {
 
     fn targets(&self, mask: &[u8], channels: usize) -> Vec<f32> {
         mask.iter().flat_map(|v| (0..channels).map(move |s| f32::from(v >> s & 1))).collect()
-    }
-}
-
-impl Objective for Arc<dyn Objective> {
-    fn looks(&self, graph: &mut Graph, model: &Model, picture: Var, train: bool) -> Result<Vec<Var>> {
-        (**self).looks(graph, model, picture, train)
-    }
-
-    fn loss(&self, graph: &mut Graph, looks: &[Var], picture: Var, target: Var) -> Result<Var> {
-        (**self).loss(graph, looks, picture, target)
-    }
-
-    fn target_channels(&self, model: &Model) -> usize {
-        (**self).target_channels(model)
-    }
-
-    fn targets(&self, mask: &[u8], channels: usize) -> Vec<f32> {
-        (**self).targets(mask, channels)
     }
 }
