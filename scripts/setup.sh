@@ -163,6 +163,21 @@ check_rust() {
     fi
 }
 
+# ------------------------------------------------------------- null device
+
+# Cargo and build scripts read and write /dev/null. A program that replaces its
+# output file, run as root on it, leaves a plain file there, and then rustc reads
+# what other programs threw away.
+check_null_device() {
+    if [ -c /dev/null ]; then return; fi
+    repair="rm -f /dev/null && mknod -m 666 /dev/null c 1 3"
+    if [ "$(uname -s)" = Linux ] && as_root sh -c "$repair"; then
+        warn "/dev/null was no device; it is one again"
+    else
+        die "/dev/null is no device, and nothing builds without it; as root: $repair"
+    fi
+}
+
 # ------------------------------------------------------------------ linker
 
 # Whether a C program links: what Rust's own linking needs.
@@ -281,6 +296,7 @@ check_vulkan() {
 # ------------------------------------------------------------------- steps
 
 setup_base() {
+    check_null_device
     check_rust
     check_linker
     check_vulkan

@@ -12,7 +12,8 @@ const NAMES: u32 = 1000;
 /// Replaces the file at `path` by `bytes`, atomically and durably.
 ///
 /// The bytes go to a temporary file in the same folder, are flushed to the disk, and the file is then
-/// renamed. A symbolic link is followed, so that the file it names is replaced and not the link.
+/// renamed. A symbolic link is followed, so that the file it names is replaced and not the link. What is no
+/// file (a pipe, `/dev/null`) is not replaced: it gets the bytes as they come.
 ///
 /// # Errors
 /// [`Error::Io`] naming `path` where any of this fails (a full disk, a missing folder); what was at `path` is
@@ -35,6 +36,10 @@ pub fn write_atomic_with(
 }
 
 fn replace(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        let mut writer = BufWriter::new(OpenOptions::new().write(true).open(path)?);
+        return fill(&mut writer).and_then(|()| writer.flush());
+    }
     let target = if path.is_symlink() { fs::canonicalize(path)? } else { path.to_path_buf() };
     let (temporary, file) = create_beside(&target)?;
     let done = fill_and_sync(file, fill).and_then(|()| fs::rename(&temporary, &target));
@@ -196,5 +201,21 @@ mod tests {
         write_atomic(&link, b"new").unwrap();
         assert!(link.is_symlink());
         assert_eq!(fs::read(&file).unwrap(), b"new");
+    }
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_written_to_and_stays() {
+        use std::os::unix::fs::FileTypeExt;
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read(pipe).unwrap()
+        });
+        write_atomic(&pipe, b"passing through").unwrap();
+        assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+        assert_eq!(reader.join().unwrap(), b"passing through");
+        assert_eq!(names(folder.path()), ["pipe"]);
     }
 }
