@@ -24,6 +24,7 @@ mod conv2d_weight_grad;
 mod conv_transpose2d;
 mod dropout;
 mod energy;
+mod grrb_step;
 mod linear;
 mod loss;
 mod matmul;

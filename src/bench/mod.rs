@@ -6,6 +6,7 @@ mod compare;
 mod custom;
 mod descents;
 mod roofline;
+mod shortcuts;
 mod steps;
 mod table;
 mod times;
@@ -166,6 +167,10 @@ pub fn run(
         }
     }
     for case in descents::all().into_iter().filter(|c| options.wants(descents::GROUP, &c.name)) {
+        say(&case.name);
+        kernels.extend(case.measure(context, &ceilings, options.runs)?);
+    }
+    for case in shortcuts::all().into_iter().filter(|c| options.wants(shortcuts::GROUP, &c.name)) {
         say(&case.name);
         kernels.extend(case.measure(context, &ceilings, options.runs)?);
     }

@@ -40,9 +40,9 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// The turn of window `window` in `epoch`. Windows that are not square are only flipped.
-    pub(crate) fn random(seed: u64, epoch: u64, window: usize, square: bool) -> Self {
-        let bits = below(&mut keyed(Purpose::Turn, seed, epoch, window as u64), 8);
+    /// The turn of draw `draw` in `epoch`. Windows that are not square are only flipped.
+    pub(crate) fn random(seed: u64, epoch: u64, draw: usize, square: bool) -> Self {
+        let bits = below(&mut keyed(Purpose::Turn, seed, epoch, draw as u64), 8);
         Self { transpose: square && bits & 4 != 0, flip_x: bits & 1 != 0, flip_y: bits & 2 != 0 }
     }
 

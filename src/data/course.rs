@@ -50,18 +50,20 @@ impl Course {
     }
 
     /// The order of an epoch, as long as that of all windows, so that epochs have equally many steps: what is drawn from
-    /// comes again, in another order each time.
+    /// comes again, in another order each time. Of `n` windows, window w is called w, then w + n, w + 2n, so that each
+    /// time it has random numbers of its own.
     pub(super) fn order(&self, seed: u64, epoch: u64) -> Vec<usize> {
-        let easy = &self.windows[..self.drawn(epoch).min(self.windows.len())];
-        let rounds = self.windows.len().div_ceil(easy.len().max(1)) as u64;
+        let windows = self.windows.len();
+        let easy = &self.windows[..self.drawn(epoch).min(windows)];
+        let rounds = windows.div_ceil(easy.len().max(1));
         let mut order: Vec<usize> = (0..rounds)
             .flat_map(|round| {
-                let mut again = easy.to_vec();
-                shuffle(&mut again, &mut keyed(Purpose::Order, seed, epoch, round));
+                let mut again: Vec<usize> = easy.iter().map(|window| window + round * windows).collect();
+                shuffle(&mut again, &mut keyed(Purpose::Order, seed, epoch, round as u64));
                 again
             })
             .collect();
-        order.truncate(self.windows.len());
+        order.truncate(windows);
         order
     }
 }
@@ -94,7 +96,10 @@ mod tests {
         let order = course(Pacing::Linear).order(1, 0);
         assert_eq!(order.len(), 10);
         for window in [9, 8, 7] {
-            assert!((3..=4).contains(&order.iter().filter(|w| **w == window).count()));
+            let mut draws: Vec<usize> = order.iter().copied().filter(|draw| draw % 10 == window).collect();
+            draws.sort_unstable();
+            assert!((3..=4).contains(&draws.len()));
+            assert!(draws.iter().enumerate().all(|(round, draw)| *draw == window + 10 * round));
         }
         assert_ne!(order, course(Pacing::Linear).order(1, 1));
         let mut all = course(Pacing::Linear).order(1, 7);

@@ -176,6 +176,7 @@ impl Loader {
 pub struct Epoch {
     shared: Arc<Shared>,
     epoch: u64,
+    /// Draws: windows, or as [`Course::order`] calls those that come again.
     order: Arc<[usize]>,
     next: usize,
     running: Option<Running>,
@@ -305,42 +306,43 @@ impl Job {
         let Shared { dataset, options, pool, .. } = &*self.shared;
         let (n, (h, w), c) = (options.batch, options.fit.size(), dataset.channels());
         let first = index * n;
-        let windows = &self.order[first..self.order.len().min(first + n)];
+        let draws = &self.order[first..self.order.len().min(first + n)];
         let (mut x, mut y) = (vec![0.0; n * h * w * c], vec![0; n * h * w]);
         pool.install(|| {
             let slots = x.par_chunks_exact_mut(h * w * c).zip(y.par_chunks_exact_mut(h * w));
-            slots.zip(windows).try_for_each(|((x, y), &window)| self.fill(window, x, y))
+            slots.zip(draws).try_for_each(|((x, y), &draw)| self.fill(draw, x, y))
         })?;
-        let crops: Vec<Crop> = windows.iter().map(|&window| self.crop(window)).collect();
+        let crops: Vec<Crop> = draws.iter().map(|&draw| self.crop(draw)).collect();
         let ids = crops.iter().map(|crop| dataset.id(crop.item).to_owned()).collect();
-        Ok(Batch { index, n, h, w, c, x, y, valid: windows.len(), ids, crops })
+        Ok(Batch { index, n, h, w, c, x, y, valid: draws.len(), ids, crops })
     }
 
-    /// Where a window lies in this epoch.
-    fn crop(&self, window: usize) -> Crop {
+    /// Where the window of a draw lies in this epoch.
+    fn crop(&self, draw: usize) -> Crop {
         let Shared { dataset, crops, options, .. } = &*self.shared;
-        let listed = crops[window];
+        let listed = crops[draw % crops.len()];
         let Fit::Tile { size, .. } = options.fit else { return listed };
         if !options.anywhere {
             return listed;
         }
-        let mut rng = keyed(Purpose::Crop, options.seed, self.epoch, window as u64);
+        let mut rng = keyed(Purpose::Crop, options.seed, self.epoch, draw as u64);
         let (width, height) = dataset.size(listed.item);
         let mut corner = |side: usize| below(&mut rng, side.saturating_sub(size) + 1);
         Crop { x: corner(width), y: corner(height), ..listed }
     }
 
-    fn fill(&self, window: usize, x: &mut [f32], y: &mut [u8]) -> Result<()> {
+    fn fill(&self, draw: usize, x: &mut [f32], y: &mut [u8]) -> Result<()> {
         if self.stop.load(Ordering::Relaxed) {
             // Nobody will see this batch.
             return Ok(());
         }
-        let Shared { options, cache, .. } = &*self.shared;
-        let crop = self.crop(window);
+        let Shared { crops, options, cache, .. } = &*self.shared;
+        let crop = self.crop(draw);
         let sample = cache.get(crop.item, || self.shared.prepare(crop.item))?;
         let noisy = match &options.noise {
             Some(noise) => {
-                let grain = Some(noise.fresh(&sample.id, self.epoch));
+                let again = (draw / crops.len()) as u32;
+                let grain = Some(noise.fresh(&sample.id, self.epoch, again));
                 Some(options.fit.finish_picture(sample.picture.clone(), &options.normalise, grain)?)
             }
             None => None,
@@ -348,7 +350,7 @@ impl Job {
         let picture = noisy.as_ref().unwrap_or(&sample.picture);
         let (h, w) = options.fit.size();
         let turn = match options.flips {
-            true => Turn::random(options.seed, self.epoch, window, h == w),
+            true => Turn::random(options.seed, self.epoch, draw, h == w),
             false => Turn::default(),
         };
         cut((picture, &sample.mask), crop, (h, w), turn, x, y);

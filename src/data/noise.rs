@@ -13,10 +13,11 @@ pub struct PixelNoise {
 }
 
 impl PixelNoise {
-    /// The noise of the picture `id` in `epoch`, another in each.
-    pub fn fresh(&self, id: &str, epoch: u64) -> Grain {
+    /// The noise of the picture `id` in `epoch` when it has been drawn `again` times before: another in each.
+    pub fn fresh(&self, id: &str, epoch: u64, again: u32) -> Grain {
         // 0 is for what stays.
-        Grain { deviation: self.deviation, key: [self.seed, name_hash(id), epoch.wrapping_add(1)] }
+        let time = epoch.wrapping_add(1) ^ u64::from(again) << 32;
+        Grain { deviation: self.deviation, key: [self.seed, name_hash(id), time] }
     }
 
     /// The noise of the picture `id` that is always the same.
@@ -35,8 +36,8 @@ pub struct Grain {
 impl Grain {
     /// Adds it. Values may leave 0 to 1.
     pub fn add(&self, picture: &mut Picture) {
-        let [seed, name, epoch] = self.key;
-        let mut rng = keyed(Purpose::Noise, seed, name, epoch);
+        let [seed, name, time] = self.key;
+        let mut rng = keyed(Purpose::Noise, seed, name, time);
         for values in picture.data.chunks_mut(2) {
             let drawn = normal_pair(&mut rng);
             values.iter_mut().zip(drawn).for_each(|(v, n)| *v += self.deviation * n);
@@ -77,13 +78,14 @@ mod tests {
 
     #[test]
     fn it_is_a_function_of_seed_name_and_epoch() {
-        let base = noise(NOISE.fresh("a", 3));
-        assert_eq!(base, noise(NOISE.fresh("a", 3)));
+        let base = noise(NOISE.fresh("a", 3, 0));
+        assert_eq!(base, noise(NOISE.fresh("a", 3, 0)));
         let others = [
-            NOISE.fresh("a", 4),
-            NOISE.fresh("b", 3),
+            NOISE.fresh("a", 4, 0),
+            NOISE.fresh("a", 3, 1),
+            NOISE.fresh("b", 3, 0),
             NOISE.fixed("a"),
-            PixelNoise { seed: 6, ..NOISE }.fresh("a", 3),
+            PixelNoise { seed: 6, ..NOISE }.fresh("a", 3, 0),
         ];
         for other in others {
             let same = noise(other).iter().zip(&base).filter(|(a, b)| a == b).count();

@@ -11,6 +11,7 @@ mod plan;
 mod recompute;
 mod session;
 mod shape;
+mod shortcut;
 mod weights;
 
 use std::{collections::HashSet, sync::Arc};
@@ -109,6 +110,7 @@ pub struct Graph {
     pub outputs: Vec<Var>,
     /// Tensors whose numbers never change, with these.
     pub constants: Vec<(Var, Vec<f32>)>,
+    shortcuts: Vec<shortcut::Shortcut>,
     scope: Vec<String>,
 }
 
@@ -131,6 +133,12 @@ impl Graph {
     /// The tensor of that name that the host writes.
     pub fn input_named(&self, name: &str) -> Option<Var> {
         self.vars.iter().position(|v| v.role == Role::Input && v.name == name).map(Var)
+    }
+
+    /// The parameter or kept buffer of that name below the current scope.
+    pub fn param_named(&self, name: &str) -> Option<Var> {
+        let name = self.path(name);
+        self.params.iter().find(|p| p.name == name).map(|p| p.value)
     }
 
     /// A tensor of fixed numbers, NHWC without padding.
@@ -177,11 +185,11 @@ impl Graph {
     }
 
     fn kept(&mut self, name: &str, layout: Layout, init: Init, trained: bool) -> Var {
-        let name = self.path(name);
         // Blocks applied several times (recurrent units) ask for the same parameter again.
-        if let Some(known) = self.params.iter().find(|p| p.name == name) {
-            return known.value;
+        if let Some(known) = self.param_named(name) {
+            return known;
         }
+        let name = self.path(name);
         let index = self.params.len();
         let role = if trained { Role::Param(index) } else { Role::State(index) };
         let value = self.var(name.clone(), layout.shape(), role);

@@ -84,7 +84,8 @@ impl Segmenter {
             return Err(Error::shape(model.network.name(), message));
         }
         let context = weights.context.clone();
-        let (graph, x, y) = graph(model, Shape::new(1, size[0], size[1], model.in_channels))?;
+        let (mut graph, x, y) = graph(model, Shape::new(1, size[0], size[1], model.in_channels))?;
+        graph.shorten(&context.capabilities());
         let session = Session::sharing(Plan::new(&graph, &context)?, weights, None)?;
         Ok(Self { context, session, x, y, settings })
     }

@@ -143,8 +143,9 @@ impl Predictor {
                 graph.output(y);
                 truth = Some(given);
             }
-            if let Some(quantization) = &self.quantized {
-                graph = quantization.apply(&graph)?;
+            match &self.quantized {
+                Some(quantization) => graph = quantization.apply(&graph)?,
+                None => graph.shorten(&self.context.capabilities()),
             }
             if self.mixed {
                 graph.mixed();

@@ -76,6 +76,7 @@ impl TwoStagePredictor {
         let (mut graph, x, staged) = graph(&self.model, size)?;
         let descents = descents(&mut graph, &staged.descended)?;
         graph.fuse();
+        graph.shorten(&self.weights.context.capabilities());
         if self.mixed {
             graph.mixed();
         }

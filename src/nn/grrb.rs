@@ -4,7 +4,7 @@ use super::{ConvForm, Net};
 use crate::{
     Result,
     graph::Var,
-    ops::{Act, Geometry},
+    ops::{Act, Geometry, GrrbStep},
 };
 
 /// What a [`grrb`] sees in each step.
@@ -36,7 +36,7 @@ impl Default for Grrb {
 
 /// `R = (1 - g) R + g (R + S) = R + g S`, T times from `R = F`, with the gate `g = sigmoid(1x1 convolution)` and S a depthwise
 /// separable 3x3 convolution; all steps share their parameters `s.dw`, `s.pw` and `gate`, each with a bias. From and to
-/// `[N, H, W, C]`.
+/// `[N, H, W, C]`. [`Graph::shorten`](crate::graph::Graph::shorten) makes a step one pass.
 ///
 /// # Errors
 /// As the layers.
@@ -59,7 +59,17 @@ pub fn grrb(net: &mut Net<'_>, features: Var, form: Grrb) -> Result<Var> {
             net.project("gate", if form.still_gate { &sources[..1] } else { &sources }, channels, true)?;
         let gate = net.act(Act::Sigmoid, gate)?;
         let step = net.mul(s, gate)?;
-        state = net.add(state, step)?;
+        let next = net.add(state, step)?;
+        // A depthwise convolution of one channel is dense.
+        if channels > 1 {
+            let parameters =
+                ["s.dw", "s.pw", "gate"].map(|name| ["weight", "bias"].map(|of| format!("{name}.{of}")));
+            let parameters = parameters.iter().flatten().filter_map(|name| net.graph.param_named(name));
+            let inputs: Vec<Var> = sources.into_iter().chain(parameters).collect();
+            let Grrb { still_input, still_gate, act, .. } = form;
+            net.graph.shortcut(GrrbStep { still_input, still_gate, act }, &inputs, next)?;
+        }
+        state = next;
     }
     Ok(state)
 }

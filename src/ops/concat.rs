@@ -16,7 +16,7 @@ pub struct Concat;
 const SOURCES: usize = 6;
 
 /// One dispatch: up to [`SOURCES`] tensors into `to`.
-fn join(l: &mut Lowering<'_>, sources: &[(Var, Shape)], to: Var, y: Shape) {
+pub(super) fn join(l: &mut Lowering<'_>, sources: &[(Var, Shape)], to: Var, y: Shape) {
     let before_last = &sources[..sources.len() - 1];
     let whole = before_last.iter().all(|(_, s)| s.c.is_multiple_of(4));
     let unit = if whole { 4 } else { 1 };

@@ -1,6 +1,7 @@
 //! A few awkward samples of every operator, which together run every kernel: what `gyre doctor` tries on a
 //! device. The tests under `kernels-tests/` try many more.
 
+mod grrb_step;
 mod int8;
 
 use super::{
@@ -30,6 +31,7 @@ pub fn samples() -> Vec<Sample> {
         conv_transpose2ds(),
         dropout(),
         energy::samples::samples(),
+        grrb_step::grrb_steps(),
         linear(),
         matmul(),
         median(),
@@ -54,6 +56,7 @@ pub fn samples() -> Vec<Sample> {
     .concat()
 }
 
+pub use grrb_step::grrb_step;
 pub use int8::conv2d_int8;
 
 /// Three pictures of odd size with 13 channels: nothing divides anything.

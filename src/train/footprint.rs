@@ -45,7 +45,9 @@ impl Footprint {
     pub fn of(context: &Context, config: &Config, setup: &Setup, model: &mut Predictor) -> Result<Self> {
         let [height, width] = setup.size;
         let one = Shape::new(1, height, width, setup.model.in_channels);
-        let predicting = Plan::new(&predictor::graph(&setup.model, one)?.0, context)?;
+        let mut predicting = predictor::graph(&setup.model, one)?.0;
+        predicting.shorten(&context.capabilities());
+        let predicting = Plan::new(&predicting, context)?;
         let predicting = predicting.summary();
         let batch = config.train.batch.div_ceil(config.train.micro_batches);
         let training = training_graph(&setup.model, &setup.loss, Shape { n: batch, ..one }, setup.step)?;

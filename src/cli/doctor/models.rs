@@ -101,6 +101,7 @@ fn subject(file: &CaseFile, case: &Case, train: bool, fuse: bool) -> Result<Subj
     graph.output(y);
     if fuse {
         graph.fuse();
+        graph.take_shortcuts();
     }
     Ok(Subject { graph, inputs, y })
 }

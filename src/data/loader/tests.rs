@@ -305,3 +305,23 @@ fn windows_anywhere_stay_inside_and_move_from_epoch_to_epoch() {
     }
     assert!(seen.len() > 60, "{}", seen.len());
 }
+
+#[test]
+fn a_window_that_comes_again_is_cut_and_turned_anew() {
+    use crate::data::course::{Course, Pacing};
+    let dataset = shapes(16);
+    let crops: Vec<Crop> = (0..16).map(|item| Crop { item, x: 0, y: 0 }).collect();
+    // One window, sixteen times.
+    let course =
+        Course { windows: (0..16).collect(), pacing: Pacing::Linear, start: 0.01, end: 0.01, full: 1 };
+    let options = LoaderOptions { course: Some(course), anywhere: true, ..training(16) };
+    let batches = all(Loader::new(dataset.clone(), crops.clone(), options.clone()).unwrap().epoch(0));
+    assert!(batches[0].crops.iter().all(|crop| crop.item == 0));
+    let places: std::collections::HashSet<_> = batches[0].crops.iter().map(|crop| (crop.x, crop.y)).collect();
+    assert!(places.len() > 8, "{places:?}");
+    let still = LoaderOptions { anywhere: false, ..options };
+    let batches = all(Loader::new(dataset, crops, still).unwrap().epoch(0));
+    let turned: std::collections::HashSet<_> =
+        batches[0].x.chunks_exact(256).map(|x| x.iter().map(|v| v.to_bits()).collect::<Vec<_>>()).collect();
+    assert!(turned.len() > 3, "{}", turned.len());
+}
