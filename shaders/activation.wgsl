@@ -21,5 +21,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
     @if(of_input) { v = derivative(v, p.slope) * dy[i]; }
     @if(of_output) { v = derivative_of_output(v, p.slope) * dy[i]; }
     @if(!of_input && !of_output) { v = activate(v, p.slope); }
-    y[i] = clear_padding(v, i % p.c4, p.channels);
+    // The others make zero of zero, as all derivatives do of a gradient of zero.
+    @if(!of_input && !of_output && (sigmoid || softplus)) { v = clear_padding(v, i % p.c4, p.channels); }
+    y[i] = v;
 }

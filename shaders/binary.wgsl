@@ -29,5 +29,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
     @if(add) { v = left + right; }
     @if(sub) { v = left - right; }
     @if(mul) { v = left * right; }
-    y[i] = clear_padding(v, i % p.c4, p.channels);
+    // Elsewhere padding is made of padding: of zeros.
+    @if(pixels || scalar) { v = clear_padding(v, i % p.c4, p.channels); }
+    y[i] = v;
 }
