@@ -131,7 +131,8 @@ pub struct TwoStageWhole {
 
 #[cfg(feature = "cli")]
 impl TwoStageWhole {
-    /// `normalise` as in the training of both.
+    /// `normalise` as in the training of both. It sees the large picture alone: what scales pictures by themselves gives stage 1 a
+    /// scale that its training, on pictures made small and so smoother, did not have.
     pub fn new(predictor: TwoStagePredictor, normalise: Normalise) -> Self {
         Self { predictor, normalise }
     }
