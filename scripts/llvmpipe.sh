@@ -16,12 +16,17 @@ fetch_source() {
     (cd "$folder/source" && apt-get "$@" source --download-only mesa)
     tar -xzf "$folder/source/mesa_$version.orig.tar.gz" -C "$folder/source"
     patch -d "$folder/source/mesa-$version" -p1 < "$here/llvmpipe.patch"
+    cp "$here/llvmpipe.patch" "$folder/applied.patch"
 }
 
 build() {
+    apt-get -q update
     apt-get install -q -y --no-install-recommends build-essential dpkg-dev patch meson ninja-build pkg-config bison flex glslang-tools \
         llvm-15-dev libdrm-dev libelf-dev zlib1g-dev libexpat1-dev python3-mako
-    [ -d "$folder/source/mesa-$version" ] || fetch_source
+    if ! cmp -s "$here/llvmpipe.patch" "$folder/applied.patch"; then
+        rm -rf "$folder/source/mesa-$version"
+        fetch_source
+    fi
     cd "$folder/source/mesa-$version"
     # Debian's Python, which has what Mesa's build asks for; nothing but the Vulkan driver.
     [ -f build/build.ninja ] || PATH="/usr/bin:$PATH" meson setup build -Dbuildtype=release -Db_ndebug=true \
@@ -33,8 +38,9 @@ build() {
     cp build/src/gallium/targets/lavapipe/libvulkan_lvp.so "$folder/"
 }
 
-build >&2
 manifest=$(ls /usr/share/vulkan/icd.d/lvp_icd*.json | head -n 1)
+[ -n "$manifest" ] || { echo "no llvmpipe to go by: install mesa-vulkan-drivers" >&2; exit 1; }
+build >&2
 sed "s|\"library_path\".*|\"library_path\": \"$folder/libvulkan_lvp.so\"|" "$manifest" > "$folder/lvp.json"
 # Compiled shaders and tuned kernels are kept under the driver's name, which is that of Debian's: this one gets caches of its own.
 echo "export VK_DRIVER_FILES=$folder/lvp.json VK_ICD_FILENAMES=$folder/lvp.json MESA_SHADER_CACHE_DIR=$folder/cache XDG_CACHE_HOME=$folder/cache"
