@@ -75,7 +75,7 @@ impl Case {
         let bound = [ceilings.fma, ceilings.copy_of(BELIEFS.bytes())];
         let row = |(form, session, times): (String, Session, Vec<f64>)| {
             let dispatches = session.plan().passes.iter().filter(|pass| pass.node == descent).count();
-            let tiles = Tiles::new(&self.som, BELIEFS, device.workgroup_bytes).filter(|_| form != STEPS);
+            let tiles = Tiles::new(&self.som, BELIEFS).filter(|_| form != STEPS);
             let bytes = tiles.map_or_else(|| self.som.step_bytes(BELIEFS), |tiles| tiles.bytes());
             let named = [GROUP, &self.name, "forward", &form];
             Row::new(named, dispatches, Times::of(times), Cost { flops, bytes }, bound)

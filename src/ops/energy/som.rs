@@ -12,8 +12,9 @@ pub use tiles::Tiles;
 
 /// Form of a dispatch or more a step.
 pub const STEPS: &str = "steps";
-/// Form of several steps a dispatch, see [`Tiles`].
-pub const TILES: &str = "tiles";
+/// Forms of several steps a dispatch, see [`Tiles`], with rows and columns of pixels that an invocation holds. Large blocks show
+/// each other less, small ones leave room for more of them.
+pub const TILES: [(&str, [usize; 2]); 2] = [("tiles", [4, 1]), ("tiles of blocks", [4, 4])];
 
 /// How a pixel weighs its neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,7 +188,7 @@ impl Operator for Som {
 
     fn forms(&self, site: &Site<'_>) -> Option<Forms> {
         let v = site.inputs[0];
-        Tiles::new(self, v, site.device.workgroup_bytes)?;
+        Tiles::new(self, v)?;
         let rule = if self.responds() { "response" } else { "equilibrium" };
         let key = format!(
             "energy/som {rule}, {} channels, {}x{}, {} steps{}{}{}",
@@ -199,16 +200,17 @@ impl Operator for Som {
             if self.traced { ", traced" } else { "" },
             if site.half { ", half" } else { "" },
         );
-        // To a processor workgroup memory is memory like any other, and halos are work done twice.
-        let names = if site.device.software { [STEPS, TILES] } else { [TILES, STEPS] };
+        let [small, large] = TILES.map(|(name, _)| name);
+        // To a processor workgroup memory is memory like any other.
+        let names = if site.device.software { [large, STEPS, small] } else { [small, large, STEPS] };
         Some(Forms { key, names: names.map(String::from).to_vec() })
     }
 
     fn lower(&self, l: &mut Lowering<'_>) -> Result<()> {
-        let tiles = l.at_site(|site| Tiles::new(self, site.inputs[0], site.device.workgroup_bytes));
-        match tiles.filter(|_| l.form() == Some(TILES)) {
-            Some(tiles) => tiles.lower(self, l),
-            None => self.lower_steps(l),
+        let block = TILES.iter().find(|(name, _)| l.form() == Some(name)).map(|(_, block)| *block);
+        match (Tiles::new(self, l.input_shape(0)), block) {
+            (Some(tiles), Some(block)) => tiles.lower(self, block, l),
+            _ => self.lower_steps(l),
         }
         Ok(())
     }
