@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use rand::Rng;
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::{Deserialize, Serialize};
@@ -52,8 +53,10 @@ pub struct LoaderOptions {
     pub course: Option<Course>,
     /// Whether windows are flipped at random, and square ones turned by quarters.
     pub flips: bool,
-    /// Whether windows lie anywhere in their picture, elsewhere in every epoch; otherwise as listed.
-    pub anywhere: bool,
+    /// Windows lie anywhere in their picture, elsewhere in every epoch, and at least this share of them where they hold a pixel
+    /// of a class above 0, if the picture has any; otherwise they lie as listed. A share above 0 decodes what is not cached
+    /// twice.
+    pub anywhere: Option<f64>,
     /// What becomes of an incomplete last batch.
     pub partial: Partial,
     /// Memory for decoded samples, in bytes, kept over epochs. 0 decodes each time; tiles then decode their
@@ -75,7 +78,7 @@ impl LoaderOptions {
             shuffle: false,
             course: None,
             flips: false,
-            anywhere: false,
+            anywhere: None,
             partial: Partial::Pad,
             cache_bytes: 512 << 20,
             workers: 0,
@@ -308,36 +311,41 @@ impl Job {
         let first = index * n;
         let draws = &self.order[first..self.order.len().min(first + n)];
         let (mut x, mut y) = (vec![0.0; n * h * w * c], vec![0; n * h * w]);
+        let crops: Vec<Crop> =
+            pool.install(|| draws.par_iter().map(|&draw| self.crop(draw)).collect::<Result<_>>())?;
         pool.install(|| {
             let slots = x.par_chunks_exact_mut(h * w * c).zip(y.par_chunks_exact_mut(h * w));
-            slots.zip(draws).try_for_each(|((x, y), &draw)| self.fill(draw, x, y))
+            slots.zip(draws).zip(&crops).try_for_each(|(((x, y), &draw), &crop)| self.fill(draw, crop, x, y))
         })?;
-        let crops: Vec<Crop> = draws.iter().map(|&draw| self.crop(draw)).collect();
         let ids = crops.iter().map(|crop| dataset.id(crop.item).to_owned()).collect();
         Ok(Batch { index, n, h, w, c, x, y, valid: draws.len(), ids, crops })
     }
 
     /// Where the window of a draw lies in this epoch.
-    fn crop(&self, draw: usize) -> Crop {
-        let Shared { dataset, crops, options, .. } = &*self.shared;
+    fn crop(&self, draw: usize) -> Result<Crop> {
+        let Shared { dataset, crops, options, cache, .. } = &*self.shared;
         let listed = crops[draw % crops.len()];
-        let Fit::Tile { size, .. } = options.fit else { return listed };
-        if !options.anywhere {
-            return listed;
-        }
+        let (Fit::Tile { size, .. }, Some(share)) = (options.fit, options.anywhere) else {
+            return Ok(listed);
+        };
         let mut rng = keyed(Purpose::Crop, options.seed, self.epoch, draw as u64);
+        if share > 0.0 && rng.random::<f64>() < share {
+            let sample = cache.get(listed.item, || self.shared.prepare(listed.item))?;
+            if let Some((x, y)) = sample.mask.around_foreground(size, &mut rng) {
+                return Ok(Crop { x, y, ..listed });
+            }
+        }
         let (width, height) = dataset.size(listed.item);
         let mut corner = |side: usize| below(&mut rng, side.saturating_sub(size) + 1);
-        Crop { x: corner(width), y: corner(height), ..listed }
+        Ok(Crop { x: corner(width), y: corner(height), ..listed })
     }
 
-    fn fill(&self, draw: usize, x: &mut [f32], y: &mut [u8]) -> Result<()> {
+    fn fill(&self, draw: usize, crop: Crop, x: &mut [f32], y: &mut [u8]) -> Result<()> {
         if self.stop.load(Ordering::Relaxed) {
             // Nobody will see this batch.
             return Ok(());
         }
         let Shared { crops, options, cache, .. } = &*self.shared;
-        let crop = self.crop(draw);
         let sample = cache.get(crop.item, || self.shared.prepare(crop.item))?;
         let noisy = match &options.noise {
             Some(noise) => {

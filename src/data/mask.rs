@@ -7,8 +7,10 @@ use super::coding::MaskCoding;
 use super::decode::{Raster, decode, labels};
 use super::levels::Range;
 use super::picture::{Picture, write_png};
+use super::random::below;
 use super::{NAMED, name_some};
 use crate::{Error, Result};
+use rand_chacha::ChaCha8Rng;
 
 /// Values that [`Mask::ranked`] takes for classes: more are rather a picture's.
 const MOST_RANKED: usize = 16;
@@ -48,6 +50,19 @@ impl Mask {
             },
         };
         Ok(Self { width, height, data })
+    }
+
+    /// Left column and top row of a square window of `size` that holds a pixel of a class above 0, each such pixel as likely as
+    /// the next to be the one; `None` where there is none, or no room.
+    pub(crate) fn around_foreground(&self, size: usize, rng: &mut ChaCha8Rng) -> Option<(usize, usize)> {
+        let foreground = || self.data.iter().enumerate().filter(|(_, class)| **class > 0).map(|(at, _)| at);
+        let chosen = foreground().nth(below(rng, foreground().count()))?;
+        let mut corner = |at: usize, side: usize| {
+            let (least, most) = ((at + 1).saturating_sub(size), at.min(side.checked_sub(size)?));
+            Some(least + below(rng, most - least + 1))
+        };
+        let x = corner(chosen % self.width, self.width)?;
+        Some((x, corner(chosen / self.width, self.height)?))
     }
 
     /// Reads a mask of an unknown coding: its values, or for colours without a palette these, are classes 0, 1 and so on in

@@ -247,7 +247,7 @@ impl Data {
             shuffle: true,
             course,
             flips: config.data.flips,
-            anywhere: config.data.crops > 0,
+            anywhere: (config.data.crops > 0).then_some(config.data.foreground),
             partial: match config.train.partial {
                 config::Partial::Drop => Partial::Drop,
                 config::Partial::Pad => Partial::Pad,

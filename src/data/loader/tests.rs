@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::data::shapes::{ShapesDataset, ShapesOptions};
+use crate::data::{Mask, Picture};
 
 const TILES: Fit = Fit::Tile { size: 16, stride: 16 };
 
@@ -285,7 +286,7 @@ fn windows_share_the_noise_of_their_picture() {
 fn windows_anywhere_stay_inside_and_move_from_epoch_to_epoch() {
     let dataset = shapes(3);
     let crops: Vec<Crop> = [0, 0, 1, 2].map(|item| Crop { item, x: 0, y: 0 }).into();
-    let options = LoaderOptions { anywhere: true, flips: false, ..training(2) };
+    let options = LoaderOptions { anywhere: Some(0.0), flips: false, ..training(2) };
     let make = || Loader::new(dataset.clone(), crops.clone(), options.clone()).unwrap();
     let loader = make();
     let mut seen = std::collections::HashSet::new();
@@ -307,6 +308,59 @@ fn windows_anywhere_stay_inside_and_move_from_epoch_to_epoch() {
 }
 
 #[test]
+fn windows_hold_foreground_as_often_as_asked() {
+    // One pixel of foreground in a corner, in the middle, and none.
+    let dataset: Arc<dyn Dataset> = Arc::new(Marked);
+    let crops: Vec<Crop> = (0..3).flat_map(|item| [Crop { item, x: 0, y: 0 }; 200]).collect();
+    let held = |share| {
+        let options = LoaderOptions { anywhere: Some(share), flips: false, ..training(20) };
+        let batches = all(Loader::new(dataset.clone(), crops.clone(), options).unwrap().epoch(0));
+        let mut held = [0; 3];
+        for batch in batches {
+            for (mask, crop) in batch.y.chunks_exact(256).zip(&batch.crops) {
+                held[crop.item] += usize::from(mask.contains(&1));
+            }
+        }
+        held
+    };
+    // Of 17x17 places one holds the corner.
+    let (none, half, every) = (held(0.0), held(0.5), held(1.0));
+    assert!(none[0] < 10 && (80..=120).contains(&half[0]), "{none:?} {half:?}");
+    assert_eq!(every, [200, 200, 0]);
+}
+
+struct Marked;
+
+impl Dataset for Marked {
+    fn len(&self) -> usize {
+        3
+    }
+
+    fn channels(&self) -> usize {
+        1
+    }
+
+    fn classes(&self) -> usize {
+        2
+    }
+
+    fn id(&self, item: usize) -> &str {
+        ["corner", "middle", "none"][item]
+    }
+
+    fn size(&self, _: usize) -> (usize, usize) {
+        (32, 32)
+    }
+
+    fn load(&self, item: usize) -> Result<Sample> {
+        let mut mask = Mask { width: 32, height: 32, data: vec![0; 1024] };
+        [0, 16 * 32 + 16].get(item).into_iter().for_each(|at| mask.data[*at] = 1);
+        let picture = Picture { width: 32, height: 32, channels: 1, data: vec![0.5; 1024] };
+        Ok(Sample { id: self.id(item).to_owned(), picture, mask })
+    }
+}
+
+#[test]
 fn a_window_that_comes_again_is_cut_and_turned_anew() {
     use crate::data::course::{Course, Pacing};
     let dataset = shapes(16);
@@ -314,12 +368,12 @@ fn a_window_that_comes_again_is_cut_and_turned_anew() {
     // One window, sixteen times.
     let course =
         Course { windows: (0..16).collect(), pacing: Pacing::Linear, start: 0.01, end: 0.01, full: 1 };
-    let options = LoaderOptions { course: Some(course), anywhere: true, ..training(16) };
+    let options = LoaderOptions { course: Some(course), anywhere: Some(0.0), ..training(16) };
     let batches = all(Loader::new(dataset.clone(), crops.clone(), options.clone()).unwrap().epoch(0));
     assert!(batches[0].crops.iter().all(|crop| crop.item == 0));
     let places: std::collections::HashSet<_> = batches[0].crops.iter().map(|crop| (crop.x, crop.y)).collect();
     assert!(places.len() > 8, "{places:?}");
-    let still = LoaderOptions { anywhere: false, ..options };
+    let still = LoaderOptions { anywhere: None, ..options };
     let batches = all(Loader::new(dataset, crops, still).unwrap().epoch(0));
     let turned: std::collections::HashSet<_> =
         batches[0].x.chunks_exact(256).map(|x| x.iter().map(|v| v.to_bits()).collect::<Vec<_>>()).collect();

@@ -169,6 +169,10 @@ impl Config {
         ensure(data.crops == 0 || data.fit == Fit::Tile, || {
             format!("data.crops is {}; it is for data.fit = \"tile\"", data.crops)
         })?;
+        within("data.foreground", data.foreground, (0.0..=1.0).contains(&data.foreground), "0 to 1")?;
+        ensure(data.foreground == 0.0 || data.crops > 0, || {
+            format!("data.foreground is {}; it is for tiles that data.crops counts", data.foreground)
+        })?;
         within("data.noise", data.noise, data.noise >= 0.0 && data.noise <= 1e6, "0 to a million")?;
         self.validate_colours()?;
         self.validate_normalise()
@@ -445,6 +449,8 @@ mod tests {
             ("data.size = 0", "data.size is 0"),
             ("data.fit = \"tile\"\ndata.stride = 300", "skips pixels"),
             ("data.crops = 1", "data.fit = \"tile\""),
+            ("data.foreground = 0.5", "data.crops"),
+            ("data.foreground = 1.5", "data.foreground is 1.5"),
             ("data.resize = [0, 8]", "both sides"),
             ("data.shapes_scale = 0", "data.shapes_scale is 0"),
             ("data.val_fraction = 1.0", "data.val_fraction"),
