@@ -88,6 +88,32 @@ fn regions_with_halos() {
     }
 }
 
+/// Three dispatches, the last of which tells an energy alone, on two pictures cut along both axes.
+#[test]
+fn many_dispatches() {
+    for rule in [RULES[0], RULES[2]] {
+        let op = Som { traced: true, ..Som::new(rule, 0.5, 14) };
+        crate::forward([sample(op, Shape::new(2, 45, 37, 5), false).forward_only()]);
+    }
+}
+
+/// As many channels as are held at most, and more.
+#[test]
+fn many_channels() {
+    for c in [32, 33] {
+        let op = Som { anchor: 0.2, ..Som::new(RULES[2], 0.5, 3) };
+        crate::forward([sample(op, Shape::new(1, 7, 36, c), false).with(0, |v| 0.3 * v).forward_only()]);
+    }
+}
+
+/// More steps than loops may have rounds.
+#[test]
+fn thousands_of_steps() {
+    for rule in [RULES[0], RULES[2]] {
+        crate::forward([sample(Som::new(rule, 0.2, 4500), Shape::new(1, 3, 4, 3), false).forward_only()]);
+    }
+}
+
 #[test]
 fn bad_settings_are_refused() {
     let v = Shape::new(1, 4, 4, 3);

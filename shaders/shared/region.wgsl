@@ -7,7 +7,8 @@ struct Cut { size: vec2<u32>, halo: vec2<u32>, tile: vec2<u32>, tiles: vec2<u32>
 struct Region { picture: u32, first: vec2<i32> }
 
 // `pixel`: where a pixel lies among those of all pictures, or some pixel, if it is not `inside`. `mine`: it is of the tile.
-struct Place { pixel: u32, inside: bool, mine: bool }
+// `there`: it is inside and has neighbours up, down, left and right.
+struct Place { pixel: u32, inside: bool, mine: bool, there: vec4<bool> }
 
 fn region(block: u32, cut: Cut) -> Region {
     let which = vec2<u32>(block / cut.tiles.y % cut.tiles.x, block % cut.tiles.y);
@@ -21,5 +22,7 @@ fn place(here: Region, row: u32, column: u32, cut: Cut) -> Place {
     let inside = all(at >= vec2<i32>(0)) && all(at < vec2<i32>(cut.size));
     let kept = vec2<u32>(clamp(at, vec2<i32>(0), vec2<i32>(cut.size) - 1));
     let mine = inside && all(within >= cut.halo) && all(within < cut.halo + cut.tile);
-    return Place((here.picture * cut.size.x + kept.x) * cut.size.y + kept.y, inside, mine);
+    let goes_on = vec4<bool>(kept.x > 0u, kept.x + 1u < cut.size.x, kept.y > 0u, kept.y + 1u < cut.size.y);
+    let there = select(vec4<bool>(false), goes_on, inside);
+    return Place((here.picture * cut.size.x + kept.x) * cut.size.y + kept.y, inside, mine, there);
 }

@@ -14,6 +14,7 @@ use super::batch::{Batch, Turn, cut};
 use super::cache::Cache;
 use super::course::Course;
 use super::fit::{Crop, Fit};
+use super::mask::Mask;
 use super::noise::PixelNoise;
 use super::normalise::Normalise;
 use super::random::{Purpose, below, keyed, shuffle};
@@ -53,9 +54,8 @@ pub struct LoaderOptions {
     pub course: Option<Course>,
     /// Whether windows are flipped at random, and square ones turned by quarters.
     pub flips: bool,
-    /// Windows lie anywhere in their picture, elsewhere in every epoch, and at least this share of them where they hold a pixel
-    /// of a class above 0, if the picture has any; otherwise they lie as listed. A share above 0 decodes what is not cached
-    /// twice.
+    /// `Some(chance)`: windows lie anywhere in their picture, elsewhere in every epoch; each is with this chance placed where it
+    /// holds a pixel of a class above 0, if the picture has one. `None`: they lie as listed.
     pub anywhere: Option<f64>,
     /// What becomes of an incomplete last batch.
     pub partial: Partial,
@@ -122,6 +122,11 @@ impl Loader {
         if let Some(crop) = crops.iter().find(|crop| !is_inside(&*dataset, &options.fit, **crop)) {
             return Err(Error::Config(format!(
                 "the window {crop:?} is not in the data set; list windows with the fit"
+            )));
+        }
+        if let Some(chance) = options.anywhere.filter(|chance| !(0.0..=1.0).contains(chance)) {
+            return Err(Error::Config(format!(
+                "{chance} is no chance for windows to hold foreground; it must be 0 to 1"
             )));
         }
         let unfit = |course: &Course| {
@@ -311,42 +316,39 @@ impl Job {
         let first = index * n;
         let draws = &self.order[first..self.order.len().min(first + n)];
         let (mut x, mut y) = (vec![0.0; n * h * w * c], vec![0; n * h * w]);
-        let crops: Vec<Crop> =
-            pool.install(|| draws.par_iter().map(|&draw| self.crop(draw)).collect::<Result<_>>())?;
-        pool.install(|| {
+        let crops = pool.install(|| {
             let slots = x.par_chunks_exact_mut(h * w * c).zip(y.par_chunks_exact_mut(h * w));
-            slots.zip(draws).zip(&crops).try_for_each(|(((x, y), &draw), &crop)| self.fill(draw, crop, x, y))
+            slots.zip(draws).map(|((x, y), &draw)| self.fill(draw, x, y)).collect::<Result<Vec<Crop>>>()
         })?;
         let ids = crops.iter().map(|crop| dataset.id(crop.item).to_owned()).collect();
         Ok(Batch { index, n, h, w, c, x, y, valid: draws.len(), ids, crops })
     }
 
-    /// Where the window of a draw lies in this epoch.
-    fn crop(&self, draw: usize) -> Result<Crop> {
-        let Shared { dataset, crops, options, cache, .. } = &*self.shared;
-        let listed = crops[draw % crops.len()];
-        let (Fit::Tile { size, .. }, Some(share)) = (options.fit, options.anywhere) else {
-            return Ok(listed);
-        };
+    /// Where the window of a draw, listed as such, lies in this epoch, in a picture with this mask.
+    fn place(&self, draw: usize, listed: Crop, mask: &Mask) -> Crop {
+        let Shared { dataset, options, .. } = &*self.shared;
+        let (Fit::Tile { size, .. }, Some(chance)) = (options.fit, options.anywhere) else { return listed };
         let mut rng = keyed(Purpose::Crop, options.seed, self.epoch, draw as u64);
-        if share > 0.0 && rng.random::<f64>() < share {
-            let sample = cache.get(listed.item, || self.shared.prepare(listed.item))?;
-            if let Some((x, y)) = sample.mask.around_foreground(size, &mut rng) {
-                return Ok(Crop { x, y, ..listed });
-            }
+        // A chance of 0 takes no random number, as before there were chances.
+        let aimed = chance > 0.0 && rng.random::<f64>() < chance;
+        if let Some((x, y)) = aimed.then(|| mask.around_foreground(size, &mut rng)).flatten() {
+            return Crop { x, y, ..listed };
         }
         let (width, height) = dataset.size(listed.item);
         let mut corner = |side: usize| below(&mut rng, side.saturating_sub(size) + 1);
-        Ok(Crop { x: corner(width), y: corner(height), ..listed })
+        Crop { x: corner(width), y: corner(height), ..listed }
     }
 
-    fn fill(&self, draw: usize, crop: Crop, x: &mut [f32], y: &mut [u8]) -> Result<()> {
+    /// Fills the window of a draw, and tells where it lies.
+    fn fill(&self, draw: usize, x: &mut [f32], y: &mut [u8]) -> Result<Crop> {
+        let Shared { crops, options, cache, .. } = &*self.shared;
+        let listed = crops[draw % crops.len()];
         if self.stop.load(Ordering::Relaxed) {
             // Nobody will see this batch.
-            return Ok(());
+            return Ok(listed);
         }
-        let Shared { crops, options, cache, .. } = &*self.shared;
-        let sample = cache.get(crop.item, || self.shared.prepare(crop.item))?;
+        let sample = cache.get(listed.item, || self.shared.prepare(listed.item))?;
+        let crop = self.place(draw, listed, &sample.mask);
         let noisy = match &options.noise {
             Some(noise) => {
                 let again = (draw / crops.len()) as u32;
@@ -362,7 +364,7 @@ impl Job {
             false => Turn::default(),
         };
         cut((picture, &sample.mask), crop, (h, w), turn, x, y);
-        Ok(())
+        Ok(crop)
     }
 }
 

@@ -53,16 +53,23 @@ impl Mask {
     }
 
     /// Left column and top row of a square window of `size` that holds a pixel of a class above 0, each such pixel as likely as
-    /// the next to be the one; `None` where there is none, or no room.
+    /// the next to be the one; `None` where there is none.
     pub(crate) fn around_foreground(&self, size: usize, rng: &mut ChaCha8Rng) -> Option<(usize, usize)> {
-        let foreground = || self.data.iter().enumerate().filter(|(_, class)| **class > 0).map(|(at, _)| at);
-        let chosen = foreground().nth(below(rng, foreground().count()))?;
+        let set = |row: &[u8]| row.iter().filter(|class| **class > 0).count();
+        let rows: Vec<usize> = self.data.chunks_exact(self.width).map(set).collect();
+        let mut which = below(rng, rows.iter().sum());
+        let y = rows.iter().position(|n| {
+            let here = which < *n;
+            which -= if here { 0 } else { *n };
+            here
+        })?;
+        let row = &self.data[y * self.width..][..self.width];
+        let x = (0..self.width).filter(|x| row[*x] > 0).nth(which)?;
         let mut corner = |at: usize, side: usize| {
-            let (least, most) = ((at + 1).saturating_sub(size), at.min(side.checked_sub(size)?));
-            Some(least + below(rng, most - least + 1))
+            let (least, most) = ((at + 1).saturating_sub(size), at.min(side.saturating_sub(size)));
+            least + below(rng, most + 1 - least)
         };
-        let x = corner(chosen % self.width, self.width)?;
-        Some((x, corner(chosen / self.width, self.height)?))
+        Some((corner(x, self.width), corner(y, self.height)))
     }
 
     /// Reads a mask of an unknown coding: its values, or for colours without a palette these, are classes 0, 1 and so on in

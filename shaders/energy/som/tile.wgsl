@@ -8,15 +8,15 @@
 // 22, 2.1 times each), the tile once; one number a region, QUADS and step.
 
 import package::variant::{COLUMNS, QUADS, ROWS, SIDE, THREADS};
-import package::shared::around::{around, Around};
 import package::shared::region::{region, place, Cut, Place, Region};
 import package::shared::shares::{shares, Shares};
 
 // `rounds`: steps, and where the energy of the end is told one more, in which nothing moves. `row`, `next_row`: of the
-// partial sums, the first of these rounds, and how far a round's are from the next one's.
+// partial sums, the first of these rounds, and how far a round's are from the next one's. `itself`: what a pixel adds to the
+// number of its neighbours.
 struct Params {
     pictures: u32, h: u32, w: u32, channels: u32, c4: u32, halo_y: u32, halo_x: u32, tile_y: u32, tile_x: u32, tiles_y: u32,
-    tiles_x: u32, rounds: u32, moves: u32, rate: f32, anchor: f32, row: u32, next_row: u32, own: f32,
+    tiles_x: u32, rounds: u32, moves: u32, rate: f32, anchor: f32, row: u32, next_row: u32, itself: f32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -26,7 +26,7 @@ struct Params {
 @if(anchored) @group(0) @binding(4) var<storage, read> start: array<vec4<f32>>;
 @if(traced) @group(0) @binding(5) var<storage, read_write> partial: array<vec4<f32>>;
 
-// Loops over a block's pixels have its size and index arrays of its size, so that drivers unroll them all.
+// Loops over a block's pixels index arrays of its size by their counter: Mesa then unrolls them however long they are.
 const BLOCK = ROWS * COLUMNS;
 const ACROSS = SIDE / COLUMNS;
 // Not all translators take arrays of one element.
@@ -77,31 +77,33 @@ fn is_rim(k: u32) -> bool {
     return row == 0u || row + 1u == ROWS || column == 0u || column + 1u == COLUMNS;
 }
 
-// Of a pixel of the block, where the workgroup sees its neighbours up, down, left and right, as far as they are of others.
-fn outside(block: Block, k: u32) -> vec4<u32> {
+// Where the workgroup sees the neighbours up, down, left and right of a pixel of the block, if they are of other blocks.
+fn far_of(block: Block, k: u32) -> vec4<u32> {
     let row = k / COLUMNS * SIDE;
     let column = k % COLUMNS;
     return vec4<u32>(block.up + column, block.down + column, block.before + row, block.after + row);
 }
 
-// Which of them are of the block, and which pixels they are there.
-fn inside(k: u32) -> vec4<bool> {
+// Which of its neighbours are of the block.
+fn is_near(k: u32) -> vec4<bool> {
     let row = k / COLUMNS;
     let column = k % COLUMNS;
     return vec4<bool>(row > 0u, row + 1u < ROWS, column > 0u, column + 1u < COLUMNS);
 }
 
-fn within(k: u32) -> vec4<u32> {
+// Which pixels of the block these are; of the others, some pixel.
+fn near_of(k: u32) -> vec4<u32> {
     return vec4<u32>(max(k, COLUMNS) - COLUMNS, min(k + COLUMNS, BLOCK - 1u), max(k, 1u) - 1u, min(k + 1u, BLOCK - 1u));
 }
 
 fn settle(k: u32, found: Place) {
-    let pixel = found.pixel;
-    there[k] = select(vec4<f32>(0.0), around(pixel, p.h, p.w).there, found.inside);
-    phi[k] = edges[pixel] * there[k];
+    there[k] = select(vec4<f32>(0.0), vec4<f32>(1.0), found.there);
+    phi[k] = edges[found.pixel] * there[k];
     halves[k] = select(vec4<f32>(0.0), 0.25 * phi[k], found.mine);
-    let heard = dot(phi[k], vec4<f32>(1.0));
-    weights[k] = phi[k] * select(0.0, p.rate / (heard + p.own), heard > 0.0);
+    @if(!responds) {
+        let heard = dot(phi[k], vec4<f32>(1.0));
+        weights[k] = phi[k] * select(0.0, p.rate / (heard + p.itself), heard > 0.0);
+    }
 }
 
 @if(responds) fn response(k: u32) -> f32 {
@@ -122,20 +124,20 @@ fn settle(k: u32, found: Place) {
     }
     workgroupBarrier();
     for (var k = 0u; k < BLOCK; k++) {
-        let far = outside(block, k);
-        let near = within(k);
+        let far = far_of(block, k);
+        let near = near_of(k);
         let others = vec4<f32>(field[far.x].x, field[far.y].x, field[far.z].x, field[far.w].x);
         let ours = vec4<f32>(responses[near.x], responses[near.y], responses[near.z], responses[near.w]);
-        weights[k] = p.rate * shares(phi[k], there[k], responses[k], select(others, ours, inside(k))).taken;
+        weights[k] = p.rate * shares(phi[k], there[k], responses[k], select(others, ours, is_near(k))).taken;
     }
     workgroupBarrier();
 }
 
 // What the neighbours have more than a pixel, each a column.
 fn apart(q: u32, k: u32, block: Block) -> mat4x4<f32> {
-    let far = outside(block, k);
-    let near = within(k);
-    let ours = inside(k);
+    let far = far_of(block, k);
+    let near = near_of(k);
+    let ours = is_near(k);
     let old = own[q][k];
     return mat4x4<f32>(
         select(field[far.x], own[q][near.x], ours.x) - old,
@@ -167,15 +169,15 @@ fn advance(q: u32, block: Block, moves: bool) -> f32 {
     return energy;
 }
 
-// Writes the sums over the region of the energies of so many rounds, the first of them `first`.
-@if(traced) fn tell(energies: vec4<f32>, first: u32, rounds: u32, group: u32, local: u32) {
+// Writes the sums over the region of the energies of so many rounds from `begin` on.
+@if(traced) fn tell(energies: vec4<f32>, begin: u32, rounds: u32, group: u32, local: u32) {
     field[local] = energies;
     for (var span = THREADS / 2u; span > 0u; span /= 2u) {
         workgroupBarrier();
         if local < span { field[local] += field[local + span]; }
     }
     workgroupBarrier();
-    if local < rounds { partial[p.row + (first + local) * p.next_row + group] = vec4<f32>(field[0][local], 0.0, 0.0, 0.0); }
+    if local < rounds { partial[p.row + (begin + local) * p.next_row + group] = vec4<f32>(field[0][local], 0.0, 0.0, 0.0); }
     workgroupBarrier();
 }
 
@@ -208,7 +210,7 @@ fn main(
         @if(traced) var energies = vec4<f32>(0.0);
         for (var round = 0u; round < p.rounds; round++) {
             @if(responds) { weigh(block); }
-            // Drivers unroll long loops of several rounds alone.
+            // Of a single quad the array is longer than the loop would be, and Mesa left it rolled.
             @if(single) let energy = advance(0u, block, round < p.moves);
             @if(!single) var energy = 0.0;
             @if(!single) for (var q = 0u; q < QUADS; q++) { energy += advance(q, block, round < p.moves); }

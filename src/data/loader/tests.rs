@@ -307,56 +307,65 @@ fn windows_anywhere_stay_inside_and_move_from_epoch_to_epoch() {
     assert!(seen.len() > 60, "{}", seen.len());
 }
 
+/// Pictures with one pixel of foreground: near an edge, in the last row and column, in a picture lower than a window, and none.
+struct Marked;
+
+impl Marked {
+    const SIZES: [(usize, usize); 4] = [(48, 32), (40, 56), (50, 10), (32, 32)];
+    const AT: [Option<(usize, usize)>; 4] = [Some((40, 2)), Some((39, 55)), Some((20, 9)), None];
+}
+
+impl Dataset for Marked {
+    fn len(&self) -> usize {
+        4
+    }
+    fn channels(&self) -> usize {
+        1
+    }
+    fn classes(&self) -> usize {
+        2
+    }
+    fn id(&self, item: usize) -> &str {
+        ["edge", "corner", "low", "none"][item]
+    }
+    fn size(&self, item: usize) -> (usize, usize) {
+        Self::SIZES[item]
+    }
+    fn load(&self, item: usize) -> Result<Sample> {
+        let (width, height) = Self::SIZES[item];
+        let mut mask = Mask { width, height, data: vec![0; width * height] };
+        Self::AT[item].into_iter().for_each(|(x, y)| mask.data[y * width + x] = 1);
+        let picture = Picture { width, height, channels: 1, data: vec![0.5; width * height] };
+        Ok(Sample { id: self.id(item).to_owned(), picture, mask })
+    }
+}
+
 #[test]
 fn windows_hold_foreground_as_often_as_asked() {
-    // One pixel of foreground in a corner, in the middle, and none.
-    let dataset: Arc<dyn Dataset> = Arc::new(Marked);
-    let crops: Vec<Crop> = (0..3).flat_map(|item| [Crop { item, x: 0, y: 0 }; 200]).collect();
-    let held = |share| {
-        let options = LoaderOptions { anywhere: Some(share), flips: false, ..training(20) };
-        let batches = all(Loader::new(dataset.clone(), crops.clone(), options).unwrap().epoch(0));
-        let mut held = [0; 3];
-        for batch in batches {
+    let crops: Vec<Crop> = (0..4).flat_map(|item| [Crop { item, x: 0, y: 0 }; 200]).collect();
+    let base = |chance| LoaderOptions { anywhere: Some(chance), flips: false, ..training(20) };
+    let run = |options| all(Loader::new(Arc::new(Marked), crops.clone(), options).unwrap().epoch(0));
+    let held = |chance| {
+        let mut held = [0; 4];
+        for batch in run(base(chance)) {
             for (mask, crop) in batch.y.chunks_exact(256).zip(&batch.crops) {
                 held[crop.item] += usize::from(mask.contains(&1));
             }
         }
         held
     };
-    // Of 17x17 places one holds the corner.
-    let (none, half, every) = (held(0.0), held(0.5), held(1.0));
-    assert!(none[0] < 10 && (80..=120).contains(&half[0]), "{none:?} {half:?}");
-    assert_eq!(every, [200, 200, 0]);
-}
-
-struct Marked;
-
-impl Dataset for Marked {
-    fn len(&self) -> usize {
-        3
-    }
-
-    fn channels(&self) -> usize {
-        1
-    }
-
-    fn classes(&self) -> usize {
-        2
-    }
-
-    fn id(&self, item: usize) -> &str {
-        ["corner", "middle", "none"][item]
-    }
-
-    fn size(&self, _: usize) -> (usize, usize) {
-        (32, 32)
-    }
-
-    fn load(&self, item: usize) -> Result<Sample> {
-        let mut mask = Mask { width: 32, height: 32, data: vec![0; 1024] };
-        [0, 16 * 32 + 16].get(item).into_iter().for_each(|at| mask.data[*at] = 1);
-        let picture = Picture { width: 32, height: 32, channels: 1, data: vec![0.5; 1024] };
-        Ok(Sample { id: self.id(item).to_owned(), picture, mask })
+    let (never, half, always) = (held(0.0), held(0.5), held(1.0));
+    // Of the corner's 25 x 41 places one holds it.
+    assert!(never[1] < 10 && (80..=120).contains(&half[1]), "{never:?} {half:?}");
+    assert_eq!(always, [200, 200, 200, 0]);
+    let one_by_one = LoaderOptions { workers: 1, cache_bytes: 0, ..base(0.5) };
+    assert_eq!(run(one_by_one), run(base(0.5)));
+    let batches = run(base(1.0));
+    let edge = batches.iter().flat_map(|b| &b.crops).filter(|c| c.item == 0);
+    let places: std::collections::HashSet<_> = edge.map(|c| (c.x, c.y)).collect();
+    assert!(places.len() > 20, "{places:?}");
+    for bad in [-0.1, 1.1, f64::NAN] {
+        assert!(Loader::new(Arc::new(Marked), crops.clone(), base(bad)).is_err());
     }
 }
 

@@ -34,7 +34,7 @@ pub use neighbours::Neighbours;
 pub use patches::Patches;
 pub use response::Response;
 pub use settle::Settle;
-pub use som::{Rule, STEPS, Som, TILES, Tiles};
+pub use som::{Rule, STEPS, Som, Tiles};
 pub use som_energy::{SomEnergy, SomEnergyKind};
 pub use som_grad::SomGrad;
 

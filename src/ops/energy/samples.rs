@@ -122,11 +122,13 @@ fn som() -> Vec<Sample> {
     };
     let rules = RULES.into_iter().map(|rule| of(Som { anchor: 0.2, ..Som::new(rule, 0.4, 2) }, ODD));
     let traced = Som { traced: true, ..Som::new(RULES[0], 0.4, 5) };
-    // Larger than a region of any rule, and more steps than such regions take at once.
+    // Larger than a region, and more steps than one takes at once.
     let cut = RULES
         .into_iter()
         .map(|rule| of(Som { traced: true, ..Som::new(rule, 0.4, 9) }, Shape::new(1, 41, 35, 5)));
-    rules.chain(cut).chain([of(traced, ODD), of(Som::new(RULES[1], 0.4, 1), TINY)]).collect()
+    let single = Som { anchor: 0.2, traced: true, ..Som::new(RULES[1], 0.4, 3) };
+    let others = [of(traced, ODD), of(Som::new(RULES[1], 0.4, 1), TINY), of(single, Shape::new(2, 5, 6, 3))];
+    rules.chain(cut).chain(others).collect()
 }
 
 fn som_energy() -> Vec<Sample> {

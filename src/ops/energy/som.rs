@@ -12,9 +12,21 @@ pub use tiles::Tiles;
 
 /// Form of a dispatch or more a step.
 pub const STEPS: &str = "steps";
-/// Forms of several steps a dispatch, see [`Tiles`], with rows and columns of pixels that an invocation holds. Large blocks show
-/// each other less, small ones leave room for more of them.
-pub const TILES: [(&str, [usize; 2]); 2] = [("tiles", [4, 1]), ("tiles of blocks", [4, 4])];
+/// A form of several steps a dispatch, see [`Tiles`].
+#[derive(Clone, Copy)]
+struct Tiling {
+    name: &'static str,
+    /// Rows and columns of pixels that an invocation holds: large blocks show each other less, small ones take fewer registers.
+    block: [usize; 2],
+    /// Vec4s of a pixel, all of which eq 10 holds: what is more, no device has registers for.
+    most_quads: usize,
+}
+
+const TILES: Tiling = Tiling { name: "tiles", block: [4, 1], most_quads: 8 };
+const BLOCKS: Tiling = Tiling { name: "tiles of blocks", block: [4, 4], most_quads: 4 };
+/// Pixels that regions have for each of the map, up to which software drivers begin with blocks: they take 0.64 of the time of
+/// steps at 2.25 (`docs/results/bench-llvmpipe.md`).
+const LITTLE_EXCESS: f64 = 2.5;
 
 /// How a pixel weighs its neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,7 +200,7 @@ impl Operator for Som {
 
     fn forms(&self, site: &Site<'_>) -> Option<Forms> {
         let v = site.inputs[0];
-        Tiles::new(self, v)?;
+        let tiles = Tiles::new(self, v)?;
         let rule = if self.responds() { "response" } else { "equilibrium" };
         let key = format!(
             "energy/som {rule}, {} channels, {}x{}, {} steps{}{}{}",
@@ -200,16 +212,23 @@ impl Operator for Som {
             if self.traced { ", traced" } else { "" },
             if site.half { ", half" } else { "" },
         );
-        let [small, large] = TILES.map(|(name, _)| name);
-        // To a processor workgroup memory is memory like any other.
-        let names = if site.device.software { [large, STEPS, small] } else { [small, large, STEPS] };
-        Some(Forms { key, names: names.map(String::from).to_vec() })
+        // Registers are few on GPUs. Processors work on all pixels of a region, even where few are of the map.
+        let (small, large) = (Some(TILES), Some(BLOCKS));
+        let order = match site.device.software {
+            false => [small, large, None],
+            true if tiles.excess() < LITTLE_EXCESS => [large, None, small],
+            true => [None, large, small],
+        };
+        let fits = |form: &Option<Tiling>| form.is_none_or(|tiling| tiles.quads() <= tiling.most_quads);
+        let names =
+            order.into_iter().filter(fits).map(|form| form.map_or(STEPS, |tiling| tiling.name).to_owned());
+        Some(Forms { key, names: names.collect() })
     }
 
     fn lower(&self, l: &mut Lowering<'_>) -> Result<()> {
-        let block = TILES.iter().find(|(name, _)| l.form() == Some(name)).map(|(_, block)| *block);
-        match (Tiles::new(self, l.input_shape(0)), block) {
-            (Some(tiles), Some(block)) => tiles.lower(self, block, l),
+        let form = [TILES, BLOCKS].into_iter().find(|tiling| l.form() == Some(tiling.name));
+        match (Tiles::new(self, l.input_shape(0)), form) {
+            (Some(tiles), Some(tiling)) => tiles.lower(self, tiling.block, l),
             _ => self.lower_steps(l),
         }
         Ok(())

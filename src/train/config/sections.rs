@@ -198,8 +198,8 @@ section! {
         /// For fit "tile": training takes so many tiles of each picture in an epoch, anywhere in it, instead of all side by
         /// side. 0: all.
         crops: usize = 0;
-        /// With data.crops: share of these tiles that lie where something of a class above 0 is, in pictures that have any;
-        /// for pictures that are mostly background.
+        /// With data.crops: the chance of each of these tiles to be placed where something of a class above 0 is, in pictures
+        /// that have any; for pictures that are mostly background.
         foreground: f64 = 0.0;
         /// Size that all pictures, and their masks, are resized to before anything else, so that tiles are cut from it
         /// and scores are of it; one number for a square, or [height, width]. `gyre predict` resizes masks back. 0: as
