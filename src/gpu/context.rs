@@ -398,6 +398,17 @@ impl Context {
     /// # Errors
     /// [`Error::Device`] if the copy or the mapping fails.
     pub fn read(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<Vec<u8>> {
+        self.read_with(buffer, offset, bytes, <[u8]>::to_vec)
+    }
+
+    /// As [`Self::read`], without a copy of the bytes.
+    pub(crate) fn read_with<T>(
+        &self,
+        buffer: &wgpu::Buffer,
+        offset: u64,
+        bytes: u64,
+        take: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T> {
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let staging = self.buffer("read back", bytes, usage)?;
         let mut encoder = self.device.create_command_encoder(&Default::default());
@@ -412,7 +423,7 @@ impl Context {
         let lost = |e: &dyn std::fmt::Display| Error::Device(format!("reading a buffer back: {e}"));
         receiver.recv().map_err(|e| lost(&e))?.map_err(|e| lost(&e))?;
         let view = staging.get_mapped_range(..).map_err(|e| lost(&e))?;
-        Ok(view.to_vec())
+        Ok(take(&view))
     }
 }
 

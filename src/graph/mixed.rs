@@ -1,6 +1,6 @@
 //! How the numbers of tensors are stored, and mixed precision: which are stored in half.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 use half::{f16, slice::HalfFloatSliceExt};
 
@@ -32,28 +32,31 @@ impl Precision {
 
     /// Numbers as they are stored; beyond the range of half they become infinite, and what is no integer of eight
     /// bits the nearest one.
-    pub(super) fn encode(self, numbers: &[f32]) -> Vec<u8> {
+    pub(super) fn encode(self, numbers: &[f32]) -> Cow<'_, [u8]> {
         match self {
-            Self::F32 => bytemuck::cast_slice(numbers).to_vec(),
+            Self::F32 => bytemuck::cast_slice(numbers).into(),
             Self::F16 => {
                 let mut stored = vec![f16::ZERO; numbers.len()];
                 stored.convert_from_f32_slice(numbers);
-                bytemuck::cast_slice(&stored).to_vec()
+                bytemuck::cast_slice(&stored).to_vec().into()
             }
             // Casts to integers go to the end of their range.
-            Self::I8 => numbers.iter().map(|v| v.round_ties_even() as i8 as u8).collect(),
+            Self::I8 => numbers.iter().map(|v| v.round_ties_even() as i8 as u8).collect::<Vec<u8>>().into(),
         }
     }
 
     /// Stored numbers as f32.
-    pub(super) fn decode(self, stored: &[u8]) -> Vec<f32> {
+    pub(super) fn decode(self, stored: &[u8]) -> Cow<'_, [f32]> {
         match self {
-            Self::F32 => bytemuck::pod_collect_to_vec(stored),
+            Self::F32 => match bytemuck::try_cast_slice(stored) {
+                Ok(numbers) => numbers.into(),
+                Err(_) => bytemuck::pod_collect_to_vec(stored).into(),
+            },
             Self::F16 => {
                 let stored: Vec<f16> = bytemuck::pod_collect_to_vec(stored);
-                stored.to_f32_vec()
+                stored.to_f32_vec().into()
             }
-            Self::I8 => stored.iter().map(|byte| f32::from(*byte as i8)).collect(),
+            Self::I8 => stored.iter().map(|byte| f32::from(*byte as i8)).collect::<Vec<f32>>().into(),
         }
     }
 }

@@ -147,8 +147,8 @@ impl Session {
             ));
         }
         let Ok(binding) = self.binding(var) else { return Ok(()) };
-        let stored = info.precision.encode(&pad_channels(info.shape, data));
-        self.context.queue.write_buffer(binding.buffer, binding.offset, &stored);
+        let padded = pad_channels(info.shape, data);
+        self.context.queue.write_buffer(binding.buffer, binding.offset, &info.precision.encode(&padded));
         Ok(())
     }
 
@@ -171,7 +171,7 @@ impl Session {
     /// # Errors
     /// As [`Context::read`].
     pub fn read(&self, var: Var) -> Result<Vec<f32>> {
-        Ok(unpad_channels(self.shape(var), &self.read_padded(var)?))
+        self.read_with(var, |stored| unpad_channels(self.shape(var), stored))
     }
 
     /// As [`Self::read`] with the padding of storage.
@@ -179,9 +179,15 @@ impl Session {
     /// # Errors
     /// As [`Context::read`].
     pub fn read_padded(&self, var: Var) -> Result<Vec<f32>> {
+        self.read_with(var, <[f32]>::to_vec)
+    }
+
+    fn read_with<T>(&self, var: Var, take: impl FnOnce(&[f32]) -> T) -> Result<T> {
         let binding = self.binding(var)?;
         let info = &self.plan.vars[var.0];
-        Ok(info.precision.decode(&self.context.read(binding.buffer, binding.offset, info.bytes())?))
+        let bytes = info.bytes();
+        self.context
+            .read_with(binding.buffer, binding.offset, bytes, |stored| take(&info.precision.decode(stored)))
     }
 
     /// Numbers of a parameter's gradient, in PyTorch's order.

@@ -345,8 +345,9 @@ impl Weights {
 
     fn write_at(&self, buffer: &wgpu::Buffer, index: usize, file: &[f32]) {
         let ParamInfo { layout, precision, .. } = &self.params[index];
-        let stored = precision.encode(&pad_channels(layout.shape(), &layout.to_storage(file)));
-        self.context.queue.write_buffer(buffer, self.places[index].offset, &stored);
+        let ordered = layout.to_storage(file);
+        let padded = pad_channels(layout.shape(), &ordered);
+        self.context.queue.write_buffer(buffer, self.places[index].offset, &precision.encode(&padded));
     }
 
     /// Index of a parameter, or kept buffer, that holds as many numbers as `file`.
