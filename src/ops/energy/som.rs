@@ -24,7 +24,7 @@ struct Tiling {
 
 const TILES: Tiling = Tiling { name: "tiles", block: [4, 1], most_quads: 8 };
 const BLOCKS: Tiling = Tiling { name: "tiles of blocks", block: [4, 4], most_quads: 4 };
-/// Pixels that regions have for each of the map, up to which software drivers begin with blocks: they take 0.64 of the time of
+/// Pixels that regions have for each of the map, up to which software drivers begin with blocks: they take 0.65 of the time of
 /// steps at 2.25 (`docs/results/bench-llvmpipe.md`).
 const LITTLE_EXCESS: f64 = 2.5;
 
