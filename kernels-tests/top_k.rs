@@ -36,6 +36,18 @@ fn the_first_of_equals_comes_first() {
 }
 
 #[test]
+fn what_is_no_number_comes_first_and_counts() {
+    let scores = Array { shape: Shape::new(1, 1, 4, 1), data: vec![0.3, f64::NAN, -0.0, 0.4] };
+    let of = |at_least| TopK { k: 3, at_least }.twin(std::slice::from_ref(&scores))[0].data.clone();
+    assert_eq!(of(None), [1.0, 3.0, 0.0]);
+    assert_eq!(of(Some(0.35)), [1.0, 3.0, -1.0]);
+    for at_least in [None, Some(0.0), Some(0.5)] {
+        let nans = |v: f64| if v > 0.5 { f64::NAN } else { v };
+        crate::forward([sample(5, at_least, Shape::new(2, 3, 5, 1), nans)]);
+    }
+}
+
+#[test]
 fn misfits_are_refused() {
     for (k, shape) in [(0, Shape::new(1, 2, 2, 1)), (5, Shape::new(1, 2, 2, 1)), (1, Shape::new(1, 2, 2, 2))]
     {

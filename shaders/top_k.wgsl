@@ -33,7 +33,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
         rank += select(0u, 1u, other > own || earlier);
     }
     var counts = rank < p.k;
-    @if(limited) { counts = counts && scores[i].x >= p.at_least; }
+    @if(limited) { counts = counts && own >= order(p.at_least); }
     ranks[i] = vec4<f32>(select(-1.0, f32(rank), counts), 0.0, 0.0, 0.0);
     if rank < p.k {
         chosen[picture * p.k + rank] = vec4<f32>(select(-1.0, f32(i - first), counts), 0.0, 0.0, 0.0);

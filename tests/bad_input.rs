@@ -253,6 +253,18 @@ fn a_model_that_does_not_fit() {
     assert!(!folder.path().join("run").exists());
 }
 
+/// The last batch of an epoch is one picture, of which batch norm over a picture's channels has no statistics.
+#[test]
+fn a_last_batch_that_cannot_be_trained_on() {
+    let folder = folder();
+    let grenet = ["model.name=grenet", "model.t=2", "train.batch=4", "data.shapes_count=5"];
+    let more = ["train.partial=pad", "data.val_fraction=0.0", "data.shapes_test=1"];
+    let sets = grenet.iter().chain(&more).flat_map(|set| ["--set", *set]);
+    let output = run(folder.path(), &["train", "tiny.toml"].into_iter().chain(sets).collect::<Vec<_>>());
+    refused(&output, &["batch_norm"]);
+    assert!(!folder.path().join("run").exists());
+}
+
 /// A picture that goes bad in mid-training costs no step that was done.
 #[test]
 fn a_picture_that_goes_bad() {

@@ -6,6 +6,8 @@ use std::{
     process::Command,
 };
 
+use gyre::train::two_stage::TwoStageConfig;
+
 /// How many requirements each paper has, and how many all of them imply.
 const REQUIREMENTS: [(&str, usize); 5] = [("000", 40), ("001", 20), ("002", 12), ("003", 26), ("X", 6)];
 
@@ -20,6 +22,12 @@ fn page() -> String {
 /// What stands between backticks.
 fn code(page: &str) -> Vec<&str> {
     page.lines().flat_map(|line| line.split('`').skip(1).step_by(2)).collect()
+}
+
+/// What stands between backticks in a column of the rows.
+fn cells(page: &str, column: usize) -> Vec<&str> {
+    let rows = page.lines().filter(|line| line.starts_with("| ["));
+    rows.flat_map(|row| row.trim_matches('|').split('|').nth(column).map(code).unwrap_or_default()).collect()
 }
 
 /// What the command says, where it succeeds.
@@ -82,7 +90,9 @@ fn every_path_is_there() {
     let paths: BTreeSet<&str> = code(&page).into_iter().filter(is_path).collect();
     assert!(paths.len() > 100);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let lost: Vec<_> = paths.into_iter().filter(|path| !root.join(path).exists()).collect();
+    // What a row says where it lives is a path, whatever it looks like.
+    let paths = paths.into_iter().chain(cells(&page, 2));
+    let lost: BTreeSet<_> = paths.filter(|path| !root.join(path).exists()).collect();
     assert!(lost.is_empty(), "{lost:#?}");
 }
 
@@ -92,6 +102,11 @@ fn every_key_is_known() {
     let named = code(&page);
     let wrong: Vec<_> = named.iter().filter_map(|text| wrong_key(&keys, text)).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
+    // How a requirement is run is a command or a key, whatever it looks like.
+    let how = cells(&page, 3).into_iter().filter(|text| !text.starts_with("gyre "));
+    let unknown: Vec<&str> =
+        how.filter(|text| !keys.contains_key(text.split('=').next().unwrap().trim())).collect();
+    assert!(unknown.is_empty(), "{unknown:#?}");
     assert!(named.iter().filter(|text| keys.contains_key(**text)).count() > 100);
 }
 
@@ -118,15 +133,24 @@ fn every_command_can_be_given() {
                 wrong.push(format!("{command}: no {word}"));
             } else if *word == "--preset" && !presets.lines().any(|l| l.starts_with(&format!("{next}:"))) {
                 wrong.push(format!("{command}: no preset {next}"));
+            } else if *word == "--set" && before[0] == "two-stage" {
+                let sets = ["stage1=a", "stage2=b", next].map(str::to_owned);
+                let odd = TwoStageConfig::from_toml("", &sets).err();
+                wrong.extend(odd.map(|why| format!("{command}: {why}")));
             } else if *word == "--set" {
                 wrong.extend(wrong_key(&keys, next).map(|why| format!("{command}: {why}")));
             }
         }
         if let ["experiment", experiments @ ..] = &before[..] {
             let named = experiments.iter().filter(|name| **name != "claims" && !name.ends_with(".toml"));
-            let file = |name: &str| format!("{}/assets/experiments/{name}.toml", env!("CARGO_MANIFEST_DIR"));
-            let lost = named.filter(|name| !Path::new(&file(name)).exists());
-            wrong.extend(lost.map(|name| format!("{command}: no experiment {name}")));
+            let profile = words.iter().position(|word| *word == "--profile").map(|i| words[i + 1]);
+            for name in named {
+                let file = format!("{}/assets/experiments/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+                let text = std::fs::read_to_string(file).unwrap_or_default();
+                if text.is_empty() || profile.is_some_and(|p| !text.contains(&format!("[profiles.{p}]"))) {
+                    wrong.push(format!("{command}: no such experiment or profile"));
+                }
+            }
         }
     }
     assert!(commands.len() > 40);

@@ -54,66 +54,99 @@ fn single(array: &Array) -> Vec<f32> {
 /// The whole plan, on a picture that nothing divides, is what its parts come to one after another on the host.
 #[test]
 fn the_plan_is_its_parts() {
-    let context = context();
-    for (classes, doubt, patches, overlap, blend, scale) in [
-        (1, Doubt::Mean, 5, 0, false, 2.5),
+    let of = |classes, doubt, patches, overlap, blend| TwoStage {
+        doubt,
+        patches,
+        overlap,
+        blend,
+        ..stages(classes)
+    };
+    for (model, scale) in [
+        (of(1, Doubt::Mean, 5, 0, false), 2.5),
         // Nearer to 0, where patches are unsure enough.
-        (1, Doubt::Threshold, 12, 3, true, 1.0),
-        (3, Doubt::Reference, 12, 4, true, 2.5),
-        (3, Doubt::Mean, 1, 2, false, 2.5),
+        (of(1, Doubt::Threshold, 12, 3, true), 1.0),
+        (of(3, Doubt::Reference, 12, 4, true), 2.5),
+        (of(3, Doubt::Mean, 1, 2, false), 2.5),
+        (TwoStage { logits: true, ..of(1, Doubt::Reference, 5, 3, true) }, 1.0),
     ] {
-        let model = TwoStage { doubt, patches, overlap, blend, ..stages(classes) };
-        let size = [37, 45];
-        let (graph, ..) = two_stage::graph(&model, size).unwrap();
-        let weights = Arc::new(Weights::new(&context, &graph, 3).unwrap());
-        // Logits far enough from 0 that patches differ.
-        for (name, _, numbers) in weights.export().unwrap() {
-            weights.set(&name, &numbers.iter().map(|v| scale * v).collect::<Vec<_>>()).unwrap();
-        }
-        let [h, w] = model.padded(size);
-        assert_eq!([h, w], [40, 48]);
-        let whole = picture([h, w]);
-        let mirrored = |i: usize, n: usize| if i < n { i } else { 2 * n - 2 - i };
-        let padded = Array::from_fn(whole.shape, |n, y, x, c| {
-            whole.at(n, mirrored(y, size[0]), mirrored(x, size[1]), c)
-        });
-        let cut = |map: &[f32], c: usize| -> Vec<f64> {
-            let rows = map.chunks_exact(w * c).take(size[0]);
-            rows.flat_map(|row| &row[..size[1] * c]).map(|v| f64::from(*v)).collect()
-        };
+        check_parts(&model, scale, 2e-5);
+    }
+}
 
-        let [one, two] = [(&model.stage1, "stage1"), (&model.stage2, "stage2")]
-            .map(|(m, p)| (m, part(&context, m, &weights, p)));
-        let low = Pool::average(4, 4, 0).twin(std::slice::from_ref(&padded)).swap_remove(0);
-        let coarse = Predictor::new(one.0, &one.1, [h / 4, w / 4]).predict(&single(&low), 1).unwrap();
-        let coarse =
-            Array { shape: low.shape.with_c(classes), data: coarse.into_iter().map(f64::from).collect() };
-        let map = Resize::bilinear([h, w], false).twin(&[coarse]).swap_remove(0);
-        let grid = PatchGrid { cells: [3, 4], size };
-        let scores = PatchScore { grid, of_means: doubt != Doubt::Mean }.twin(std::slice::from_ref(&map));
-        let at_least = (doubt == Doubt::Threshold).then_some(0.25);
-        let ranked = TopK { k: patches, at_least }.twin(&scores);
-        let window = model.window(size);
-        let gathered = PatchGather { grid, window }.twin(&[padded.clone(), ranked[0].clone()]).swap_remove(0);
-        let refined = Predictor::new(two.0, &two.1, window).predict(&single(&gathered), patches).unwrap();
-        let refined = Array {
-            shape: gathered.shape.with_c(classes),
-            data: refined.into_iter().map(f64::from).collect(),
+/// Any network of gyre is a stage.
+#[test]
+fn every_network_is_a_stage() {
+    let all = Network::ALL;
+    for (i, network) in all.into_iter().enumerate() {
+        let model = |network| match network {
+            Network::EfficientUNetPp => Model { widths: vec![8, 8, 8, 8, 8], ..Model::new(network, 3, 1) },
+            _ => small(network, 1),
         };
-        let paste = PatchPaste { grid, blend: if blend { overlap } else { 0 } };
-        let want = single(&paste.twin(&[map.clone(), refined, ranked[1].clone()])[0]);
+        let (stage1, stage2) = (model(network), model(all[(i + 1) % all.len()]));
+        let two = TwoStage { stage1, stage2, factor: 2, cells: [2, 2], patches: 2, ..stages(1) };
+        check_parts(&two, 1.0, 1e-4);
+    }
+}
 
-        let seen = cut(&single(&whole), 3).into_iter().map(|v| v as f32).collect::<Vec<_>>();
-        let mut predictor = TwoStagePredictor::new(model.clone(), &weights);
-        let got = predictor.predict(&seen, size).unwrap();
-        let want = cut(&want, classes);
-        assert_eq!(got.len(), want.len());
-        let far = got.iter().zip(&want).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
-        assert!(far < 2e-5, "{classes} {doubt:?} {patches}: {far}");
-        // And it is not what stage 1 says alone.
-        let plain = cut(&single(&map), classes);
-        let moved = want.iter().zip(&plain).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-        assert!(moved > 1e-2, "{moved}");
+/// Compares the plan with its parts; weights are scaled, so that logits are far enough from 0 for patches to differ.
+fn check_parts(model: &TwoStage, scale: f32, within: f64) {
+    let (context, size, classes) = (context(), [37, 45], model.stage1.out_channels);
+    let (graph, ..) = two_stage::graph(model, size).unwrap();
+    let weights = Arc::new(Weights::new(&context, &graph, 3).unwrap());
+    for (name, _, numbers) in weights.export().unwrap() {
+        weights.set(&name, &numbers.iter().map(|v| scale * v).collect::<Vec<_>>()).unwrap();
+    }
+    let [h, w] = model.padded(size);
+    let whole = picture([h, w]);
+    let mirrored = |i: usize, n: usize| {
+        let i = i % (2 * n - 2);
+        if i < n { i } else { 2 * n - 2 - i }
+    };
+    let padded =
+        Array::from_fn(whole.shape, |n, y, x, c| whole.at(n, mirrored(y, size[0]), mirrored(x, size[1]), c));
+    let cut = |map: &[f32], c: usize| -> Vec<f64> {
+        let rows = map.chunks_exact(w * c).take(size[0]);
+        rows.flat_map(|row| &row[..size[1] * c]).map(|v| f64::from(*v)).collect()
+    };
+    // What is enlarged, pasted and blended, and what is told of it.
+    let within_map = |p: f32| if model.logits { f64::from(p / (1.0 - p)).ln() } else { f64::from(p) };
+    let told = |v: f64| if model.logits { 1.0 / (1.0 + (-v).exp()) } else { v };
+
+    let [one, two] = [(&model.stage1, "stage1"), (&model.stage2, "stage2")]
+        .map(|(m, p)| (m, part(&context, m, &weights, p)));
+    let factor = model.factor;
+    let low = Pool::average(factor, factor, 0).twin(std::slice::from_ref(&padded)).swap_remove(0);
+    let coarse = Predictor::new(one.0, &one.1, [h / factor, w / factor]).predict(&single(&low), 1).unwrap();
+    let coarse =
+        Array { shape: low.shape.with_c(classes), data: coarse.into_iter().map(within_map).collect() };
+    let map = Resize::bilinear([h, w], false).twin(&[coarse]).swap_remove(0);
+    let grid = PatchGrid { cells: model.cells, size };
+    let chances = Array { shape: map.shape, data: map.data.iter().map(|v| told(*v)).collect() };
+    let scores =
+        PatchScore { grid, of_means: model.doubt != Doubt::Mean }.twin(std::slice::from_ref(&chances));
+    let at_least = (model.doubt == Doubt::Threshold).then_some(0.25);
+    let ranked = TopK { k: model.patches, at_least }.twin(&scores);
+    let window = model.window(size);
+    let gathered = PatchGather { grid, window }.twin(&[padded.clone(), ranked[0].clone()]).swap_remove(0);
+    let refined = Predictor::new(two.0, &two.1, window).predict(&single(&gathered), model.patches).unwrap();
+    let refined =
+        Array { shape: gathered.shape.with_c(classes), data: refined.into_iter().map(within_map).collect() };
+    let paste = PatchPaste { grid, blend: if model.blend { model.overlap } else { 0 } };
+    let pasted = paste.twin(&[map, refined, ranked[1].clone()]).swap_remove(0);
+    let want: Vec<f32> = pasted.data.iter().map(|v| told(*v) as f32).collect();
+
+    let seen = cut(&single(&whole), 3).into_iter().map(|v| v as f32).collect::<Vec<_>>();
+    let got = TwoStagePredictor::new(model.clone(), &weights).predict(&seen, size).unwrap();
+    let want = cut(&want, classes);
+    assert_eq!(got.len(), want.len());
+    let far = |got: &[f32]| got.iter().zip(&want).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
+    assert!(far(&got) < within, "{model:?}: {}", far(&got));
+    // And it is not what stage 1 says alone.
+    let alone: Vec<f32> = cut(&single(&chances), classes).into_iter().map(|v| v as f32).collect();
+    assert!(far(&alone) > 1e-3, "{model:?}");
+    if context.tier.f16 {
+        let half = TwoStagePredictor::new(model.clone(), &weights).mixed(true).predict(&seen, size).unwrap();
+        assert!(half != got && far(&half) < 0.05, "{model:?} in half: {}", far(&half));
     }
 }
 
@@ -175,6 +208,7 @@ fn misfits_are_refused() {
         (TwoStage { factor: 0, ..fine.clone() }, [37, 45], "above 0"),
         (TwoStage { stage2: small(Network::UNet, 2), ..fine.clone() }, [37, 45], "alike"),
         (TwoStage { overlap: 9, blend: true, ..fine.clone() }, [37, 45], "twice as large"),
+        (TwoStage { blend: true, ..fine.clone() }, [37, 45], "an overlap above 0"),
         (fine, [2, 45], "no 3x4 patches"),
     ] {
         let message = of(model, size);

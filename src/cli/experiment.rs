@@ -256,10 +256,11 @@ fn write_plots(results: &Results, sweep: &Sweep, name: &str) -> Result<()> {
 
 /// Tables and curves of what stages come to together.
 fn write_stages(sweep: &Sweep, name: &str) -> Result<()> {
-    let results = StagedResults::of(&Trio::all(sweep)?)?;
-    if results.data.is_empty() {
+    let trios = Trio::all(sweep)?;
+    if trios.is_empty() {
         return Ok(());
     }
+    let results = StagedResults::of(&trios)?;
     let rows = DataRow::all(sweep)?;
     let stem = format!("{name}-data");
     for (i, row) in rows.iter().enumerate() {

@@ -22,7 +22,11 @@ use crate::{
         weights::{self, Tensor, TensorMap},
     },
     models::prune::{Importance, magnitude, narrowed},
-    train::{Setup, config::Config, kept, predictor},
+    train::{
+        Setup,
+        config::{Config, OrderName},
+        kept, predictor,
+    },
 };
 
 #[derive(Debug, Args)]
@@ -40,8 +44,8 @@ pub struct PruneArgs {
     /// Weights to prune; without it the run folder's best, or last.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Folder to make: the config, with train.init set for fine-tuning, and best.safetensors. The report lies there as
-    /// prune.md and prune.json.
+    /// Folder to make: the config, with train.init set for fine-tuning and without a curriculum, and best.safetensors. The report
+    /// lies there as prune.md and prune.json.
     #[arg(short, long, value_name = "FOLDER")]
     out: PathBuf,
     #[command(flatten)]
@@ -58,7 +62,8 @@ struct How {
     /// Cuts channels out so that these widths are left (model.widths).
     #[arg(long, value_name = "WIDTHS", value_delimiter = ',')]
     widths: Option<Vec<usize>>,
-    /// Sets this share of the weights to zero, those with the least magnitudes; the network keeps its shape.
+    /// Sets this share of the weights to zero, those with the least magnitudes; the network keeps its shape. Training does not keep
+    /// zeros: prune last.
     #[arg(long, value_name = "SHARE")]
     weights_share: Option<f64>,
 }
@@ -116,6 +121,9 @@ pub fn prune(context: &Arc<Context>, args: &PruneArgs) -> Result<u8> {
     let made = args.out.join("best.safetensors");
     pruned.train.out.clone_from(&args.out);
     pruned.train.init.clone_from(&made);
+    // It goes on from its own weights, on all pictures.
+    pruned.curriculum.order = OrderName::None;
+    pruned.curriculum.initialise = false;
     let pruned_setup = Setup::new(&pruned)?;
     save(&args.out, &pruned, weights, &file)?;
     let name = if zeros.is_some() { "pruned weights" } else { "pruned channels" };
@@ -126,7 +134,8 @@ pub fn prune(context: &Arc<Context>, args: &PruneArgs) -> Result<u8> {
     let report = args.compare.compare(context, &config, &data, &candidates)?;
     args.compare.tell(&report, &args.out.join("prune"))?;
     let out = args.out.display();
-    if !args.compare.json() {
+    // Training would fill zeros again.
+    if !args.compare.json() && zeros.is_none() {
         say!(
             "fine-tune it: gyre train {out} --set train.out=FOLDER --set train.epochs=N --set optim.lr=RATE"
         );

@@ -44,7 +44,8 @@ pub struct StagesArgs {
     /// Patches along a side (8).
     #[arg(long)]
     grid: Option<usize>,
-    /// How many patches are refined; as many as lie along a side where it is not given.
+    /// How many patches are refined; as many as lie along a column where it is not given, and with doubt=threshold all that are unsure
+    /// enough.
     #[arg(long)]
     patches: Option<usize>,
     /// Sets any key of the file, such as `--set overlap=16`; may be repeated.
@@ -130,7 +131,6 @@ fn eval(context: &Arc<Context>, args: &EvalArgs) -> Result<u8> {
     let config = args.stages.read(baseline)?;
     let mixed = args.stages.precision == Precision::Mixed;
     let scores = score(context, &config, |split| args.split.in_split(split), mixed)?;
-    Stages::open(&config)?.odd_sizes(scores.size).iter().for_each(|odd| eprintln!("gyre: {odd}"));
     if args.json {
         super::print_json(&scores)?;
     } else {
@@ -140,7 +140,7 @@ fn eval(context: &Arc<Context>, args: &EvalArgs) -> Result<u8> {
 }
 
 fn print(scores: &TwoStageScores) {
-    let TwoStageScores { size: [h, w], cells: [rows, cols], patches, window: [wh, ww], ways } = scores;
+    let TwoStageScores { size: [h, w], cells: [rows, cols], patches, window: [wh, ww], ways, .. } = scores;
     let images = ways.first().map_or(0, |way| way.scores.images);
     say!("{images} pictures of {h}x{w}, {patches} of {rows}x{cols} patches refined, seen at {wh}x{ww}");
     say!("              Dice    mean of pictures  GFLOP      of the baseline's  ms a picture  times as fast");

@@ -329,7 +329,7 @@ impl Job {
         let Shared { dataset, options, .. } = &*self.shared;
         let (Fit::Tile { size, .. }, Some(chance)) = (options.fit, options.anywhere) else { return listed };
         let mut rng = keyed(Purpose::Crop, options.seed, self.epoch, draw as u64);
-        // A chance of 0 takes no random number, as before there were chances.
+        // A chance of 0 takes no random number, so that windows are those of runs without the key.
         let aimed = chance > 0.0 && rng.random::<f64>() < chance;
         if let Some((x, y)) = aimed.then(|| mask.around_foreground(size, &mut rng)).flatten() {
             return Crop { x, y, ..listed };

@@ -63,9 +63,9 @@ pub enum Expect {
 /// What became of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is so, and not by chance.
+    /// It is so, and not by chance, or counted.
     Held,
-    /// It is the other way round, and not by chance.
+    /// It is the other way round, and not by chance, or counted.
     DidNotHold,
     /// What is seen may be chance.
     NotSignificant,
@@ -166,7 +166,8 @@ impl Claim {
             Test::Welch => format!("{} + {}", a.len(), b.len()),
             Test::Paired => a.keys().filter(|key| b.contains_key(*key)).count().to_string(),
         };
-        Some(Found { effect, right, p: self.test.of(&a, &b).map(|test| test.p), n })
+        let p = self.test.of(&a, &b).map(|test| test.p);
+        Some(Found { effect, right, counted: self.score.score.is_counted(), p, n })
     }
 
     /// How far straight lines through the scores of every sample rise from end to end.
@@ -189,7 +190,7 @@ impl Claim {
             (Expect::Steady, Some(within)) => (effect.abs() <= within, steady(&rises, effect, within)),
             _ => (effect < 0.0, TTest::against(&rises, 0.0).map(|test| test.p)),
         };
-        Some(Found { effect, right, p, n: rises.len().to_string() })
+        Some(Found { effect, right, counted: false, p, n: rises.len().to_string() })
     }
 }
 
@@ -232,6 +233,8 @@ struct Found {
     effect: f64,
     /// Whether it is as expected.
     right: bool,
+    /// Whether chance has no part in it.
+    counted: bool,
     /// Undefined for too few samples, or such as do not spread.
     p: Option<f64>,
     /// How many samples.
@@ -248,6 +251,8 @@ struct Compared {
 impl Compared {
     fn verdict(&self) -> Verdict {
         match (&self.found, self.raised) {
+            (Some(found), _) if found.counted && found.right => Verdict::Held,
+            (Some(found), _) if found.counted => Verdict::DidNotHold,
             (Some(found), Some(p)) if p <= LEVEL && found.right => Verdict::Held,
             (Some(_), Some(p)) if p <= LEVEL => Verdict::DidNotHold,
             (Some(_), Some(_)) => Verdict::NotSignificant,
@@ -306,7 +311,8 @@ impl Claims {
         let mut tested: Vec<(&mut Compared, f64)> = all
             .iter_mut()
             .flat_map(|judged| &mut judged.compared)
-            .filter_map(|compared| compared.found.as_ref().and_then(|f| f.p).map(|p| (compared, p)))
+            .filter_map(|compared| Some((compared.found.as_ref().filter(|f| !f.counted)?.p?, compared)))
+            .map(|(p, compared)| (compared, p))
             .collect();
         let p: Vec<f64> = tested.iter().map(|(_, p)| *p).collect();
         for ((compared, _), raised) in tested.iter_mut().zip(correction.adjust(&p)) {
@@ -339,7 +345,7 @@ impl Claims {
         let tests = self.all.iter().flat_map(|j| &j.compared).filter(|c| c.raised.is_some()).count();
         text + &format!(
             "\nAn effect is a difference of means, or how far the line through the scores rises from end to end. \
-             Two-sided t-tests; held or not: raised p at most {LEVEL}. P raised for the number of comparisons, {tests}: {}.\n",
+             Two-sided t-tests, but of what is counted; held or not: raised p at most {LEVEL}. P raised for the number of comparisons, {tests}: {}.\n",
             self.correction.name()
         )
     }

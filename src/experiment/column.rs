@@ -121,6 +121,11 @@ impl Score {
         }
     }
 
+    /// Whether it is counted, and the same in every run of a network.
+    pub fn is_counted(self) -> bool {
+        matches!(self, Self::Parameters | Self::Gflop | Self::Memory | Self::TrainingMemory)
+    }
+
     /// Whether it lies in 0..=1.
     pub fn is_share(self) -> bool {
         self.is_better_high() && self != Self::Kappa

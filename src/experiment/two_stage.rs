@@ -218,8 +218,10 @@ impl Trio {
 /// The means over seeds of one second stage on one kind of data.
 #[derive(Clone, Debug)]
 pub struct StagedRow {
-    /// Patches along a side.
-    pub grid: usize,
+    /// How many times smaller stage 1 sees pictures.
+    pub factor: usize,
+    /// Patches along a column and along a row.
+    pub cells: [usize; 2],
     /// How many are refined.
     pub patches: usize,
     /// Of the baseline, of stage 1 and of both stages.
@@ -283,7 +285,7 @@ impl StagedResults {
         for (name, rows) in &self.data {
             text += &format!(
                 "\n## {name}\n\n| patches | Dice: baseline | stage 1 | two stages | GFLOP: baseline | two stages | ratio | \
-                 1/64 + patches/all | ms: baseline | stage 1 | two stages | times as fast |\n|{}\n",
+                 1/factor^2 + patches/all | ms: baseline | stage 1 | two stages | times as fast |\n|{}\n",
                 " --- |".repeat(12)
             );
             for row in rows {
@@ -293,9 +295,8 @@ impl StagedResults {
                     _ => format!("{:.4} ± {:.4}", way.dice.0, way.dice.1),
                 };
                 text += &format!(
-                    "| {} of {} | {} | {} | {} | {:.3} | {:.3} | {:.4} | {:.4} | {:.1} | {:.1} | {:.1} | {:.2} |\n",
-                    row.patches,
-                    row.grid * row.grid,
+                    "| {} | {} | {} | {} | {:.3} | {:.3} | {:.4} | {:.4} | {:.1} | {:.1} | {:.1} | {:.2} |\n",
+                    row.label(),
                     dice(baseline),
                     dice(one),
                     dice(two),
@@ -315,14 +316,14 @@ impl StagedResults {
 
     /// The same numbers, a line for each way of each row.
     pub fn csv(&self) -> String {
-        let header = ["data", "grid", "patches", "way", "dice", "dice_sd", "gflop", "ms", "seeds"];
+        let header = ["data", "rows", "columns", "patches", "way", "dice", "dice_sd", "gflop", "ms", "seeds"];
         let mut text = csv_line(header.map(str::to_owned));
         for (name, rows) in &self.data {
             for row in rows {
                 for (way, v) in ["baseline", "stage 1", "two stages"].iter().zip(&row.ways) {
                     let numbers = [v.dice.0, v.dice.1, v.gflop, v.ms].map(|n| n.to_string());
-                    let head =
-                        [name.clone(), row.grid.to_string(), row.patches.to_string(), (*way).to_owned()];
+                    let [rows, columns] = row.cells.map(|cells| cells.to_string());
+                    let head = [name.clone(), rows, columns, row.patches.to_string(), (*way).to_owned()];
                     text += &csv_line(head.into_iter().chain(numbers).chain([row.seeds.to_string()]));
                 }
             }
@@ -334,7 +335,16 @@ impl StagedResults {
 impl StagedRow {
     /// The operations of both stages as a part of the baseline's, by the arithmetic of the paper.
     pub fn expected(&self) -> f64 {
-        1.0 / 64.0 + self.patches as f64 / (self.grid * self.grid) as f64
+        1.0 / (self.factor * self.factor) as f64 + self.patches as f64 / self.all() as f64
+    }
+
+    /// How many of how many patches.
+    pub fn label(&self) -> String {
+        format!("{} of {}", self.patches, self.all())
+    }
+
+    fn all(&self) -> usize {
+        self.cells[0] * self.cells[1]
     }
 }
 
@@ -355,7 +365,8 @@ fn row(scores: &[TwoStageScores]) -> StagedRow {
     };
     let first = &scores[0];
     let ways = ["baseline", "stage 1", "two stages"].map(way);
-    StagedRow { grid: first.cells[0], patches: first.patches, ways, seeds: scores.len() }
+    let TwoStageScores { factor, cells, patches, .. } = *first;
+    StagedRow { factor, cells, patches, ways, seeds: scores.len() }
 }
 
 /// One kind of data in the table of the paper's data sets.

@@ -121,43 +121,33 @@ impl Array {
 /// Pads NHWC numbers to the storage pitch.
 pub fn pad_channels(shape: Shape, data: &[f32]) -> Cow<'_, [f32]> {
     let pitch = 4 * shape.c4();
-    if shape.c == pitch {
-        return data.into();
-    }
-    let mut padded = vec![0.0; shape.pixels() * pitch];
-    match shape.c {
-        1 => spread::<1, 4>(data, &mut padded),
-        2 => spread::<2, 4>(data, &mut padded),
-        3 => spread::<3, 4>(data, &mut padded),
-        c => padded
-            .chunks_exact_mut(pitch)
-            .zip(data.chunks_exact(c))
-            .for_each(|(to, from)| to[..c].copy_from_slice(from)),
-    }
-    padded.into()
+    if shape.c == pitch { data.into() } else { repitched(data, shape.pixels(), shape.c, pitch).into() }
 }
 
 /// Drops the padding of storage.
 pub fn unpad_channels(shape: Shape, stored: &[f32]) -> Vec<f32> {
-    let pitch = 4 * shape.c4();
-    let mut data = vec![0.0; shape.count()];
-    match shape.c {
-        0 => {}
-        1 => spread::<4, 1>(stored, &mut data),
-        2 => spread::<4, 2>(stored, &mut data),
-        3 => spread::<4, 3>(stored, &mut data),
-        c => data
-            .chunks_exact_mut(c)
-            .zip(stored.chunks_exact(pitch))
-            .for_each(|(to, from)| to.copy_from_slice(&from[..c])),
-    }
-    data
+    repitched(stored, shape.pixels(), 4 * shape.c4(), shape.c)
 }
 
-/// Copies as many of every `FROM` numbers as fit into every `TO`. That they are constants makes it ten times as fast.
-fn spread<const FROM: usize, const TO: usize>(from: &[f32], to: &mut [f32]) {
-    let both = FROM.min(TO);
-    for (to, from) in to.chunks_exact_mut(TO).zip(from.chunks_exact(FROM)) {
-        to[..both].copy_from_slice(&from[..both]);
+/// Pixels of `from` numbers as pixels of `to`: the last are dropped, or zeros are put behind them. Few channels are constants
+/// for the compiler, since a large picture is a million of such copies.
+fn repitched(data: &[f32], pixels: usize, from: usize, to: usize) -> Vec<f32> {
+    let mut made = vec![0.0; pixels * to];
+    let mut copy = |from: usize, to: usize| {
+        let both = from.min(to);
+        for (to, from) in made.chunks_exact_mut(to).zip(data.chunks_exact(from)) {
+            to[..both].copy_from_slice(&from[..both]);
+        }
+    };
+    match (from, to) {
+        (1, 4) => copy(1, 4),
+        (2, 4) => copy(2, 4),
+        (3, 4) => copy(3, 4),
+        (4, 1) => copy(4, 1),
+        (4, 2) => copy(4, 2),
+        (4, 3) => copy(4, 3),
+        (_, 0) => {}
+        _ => copy(from, to),
     }
+    made
 }

@@ -74,6 +74,18 @@ fn find(graph: &Graph) -> Vec<Found> {
     graph.nodes.iter().enumerate().filter_map(one).collect()
 }
 
+/// What the integers of a convolution's sources stand for. One that never held anything but zeros, as a memory at its beginning,
+/// takes the scale of another: the weight brings all sources to one scale, where its part would else outweigh the rest.
+fn scales(ranges: &[[f32; 2]]) -> Vec<Int8> {
+    let is_told = |[low, high]: &&[f32; 2]| *low < 0.0 || *high > 0.0;
+    let told = ranges.iter().find(is_told).map(|range| Int8::over(*range).scale);
+    let of = |range: &[f32; 2]| match told.filter(|_| !is_told(&range)) {
+        Some(scale) => Int8 { scale, zero: 0 },
+        None => Int8::over(*range),
+    };
+    ranges.iter().map(of).collect()
+}
+
 impl Quantization {
     fn targets(&self, graph: &Graph) -> Result<Vec<Target>> {
         let found = find(graph);
@@ -85,7 +97,7 @@ impl Quantization {
         let target = |found: Found| {
             let ranges = self.ranges.get(&found.name)?;
             let op = graph.nodes[found.node].op.is::<Conv2d>()?.clone();
-            Some((found, op, ranges.iter().map(|range| Int8::over(*range)).collect::<Vec<_>>()))
+            Some((found, op, scales(ranges)))
         };
         let check = |(found, op, sources): (Found, Conv2d, Vec<Int8>)| {
             if sources.len() != op.sources {
@@ -378,6 +390,14 @@ mod tests {
         assert_eq!(ends(numbers.clone(), Range::MinMax), [0.0, 100.0]);
         assert_eq!(ends(numbers, Range::Percentile(95.0)), [5.0, 95.0]);
         assert_eq!(ends(vec![3.0], Range::Percentile(99.0)), [3.0, 3.0]);
+    }
+
+    #[test]
+    fn a_source_of_zeros_takes_the_scale_of_another() {
+        let told = Int8::over([0.0, 2.55]);
+        assert_eq!(scales(&[[0.0, 2.55], [0.0; 2]]), [told, Int8 { zero: 0, ..told }]);
+        assert_eq!(scales(&[[0.0; 2], [0.0, 2.55]]), [Int8 { zero: 0, ..told }, told]);
+        assert_eq!(scales(&[[0.0; 2]]), [Int8 { scale: 1.0, zero: 0 }]);
     }
 
     /// Sums of the integers, scaled and shifted, are the real sums to within half a step each.

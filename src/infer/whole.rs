@@ -62,7 +62,10 @@ impl Probabilities {
     ///
     /// # Errors
     /// [`Error::Config`] for a size that cannot be.
-    pub fn resize(&self, width: usize, height: usize) -> Result<Self> {
+    pub fn resize(self, width: usize, height: usize) -> Result<Self> {
+        if (width, height) == (self.width, self.height) {
+            return Ok(self);
+        }
         let mut data = vec![0.0; width * height * self.channels];
         for c in 0..self.channels {
             let plane = self.data.iter().skip(c).step_by(self.channels).copied().collect();
@@ -184,6 +187,9 @@ impl Whole {
 
     /// Probabilities of `n` pictures of `size` (height, width), averaged over all models and flips.
     fn probabilities(&mut self, pixels: &[f32], n: usize, size: [usize; 2]) -> Result<Vec<f32>> {
+        if let ([only], false) = (self.predictors.as_mut_slice(), self.looks.flips) {
+            return only.predict(pixels, n);
+        }
         let all = [(false, false), (true, false), (false, true), (true, true)];
         let flips = &all[..if self.looks.flips { 4 } else { 1 }];
         let share = 1.0 / (flips.len() * self.predictors.len()) as f32;

@@ -10,8 +10,8 @@ use crate::{
     Error, Result,
     graph::{Exported, Graph, Layout, Node, ParamInfo, Role, Shape, Var},
     ops::{
-        Activation, BatchNorm, Binary, Broadcast, Concat, Conv2d, ConvTranspose2d, Linear, Pool, Reduce,
-        Resize, Slice,
+        Activation, BatchNorm, Binary, Blur, Broadcast, Concat, Conv2d, ConvTranspose2d, Linear, Median,
+        Pool, Reduce, Resize, Slice,
     },
 };
 
@@ -354,6 +354,8 @@ fn by_channel(node: &Node) -> bool {
         || op.is::<Pool>().is_some()
         || op.is::<Reduce>().is_some()
         || op.is::<Resize>().is_some()
+        || op.is::<Blur>().is_some()
+        || op.is::<Median>().is_some()
 }
 
 fn refuse(node: &Node, why: &str) -> Error {

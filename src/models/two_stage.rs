@@ -139,6 +139,9 @@ impl TwoStage {
         if h < rows || w < cols {
             return fail(format!("a picture of {h}x{w} pixels has no {rows}x{cols} patches"));
         }
+        if self.blend && self.overlap == 0 {
+            return fail("blending takes an overlap above 0".into());
+        }
         if self.blend && 2 * self.overlap > self.grid(size).smallest().into_iter().min().unwrap_or(0) {
             let smallest = self.grid(size).smallest();
             return fail(format!(

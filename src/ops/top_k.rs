@@ -20,6 +20,13 @@ pub struct TopK {
     pub at_least: Option<f32>,
 }
 
+impl TopK {
+    /// The least score that counts. Both zeros count where zero does.
+    fn least(&self) -> Option<f32> {
+        self.at_least.map(|least| if least == 0.0 { -0.0 } else { least })
+    }
+}
+
 /// An order of all f32, what is no number the highest, in which of numbers equal bits alone are equal; as in the shader.
 fn order(score: f64) -> u32 {
     let bits = (score as f32).to_bits();
@@ -69,7 +76,7 @@ impl Operator for TopK {
             ("size", scores.pixels().into()),
             ("places", (scores.h * scores.w).into()),
             ("k", self.k.into()),
-            ("at_least", self.at_least.unwrap_or(0.0).into()),
+            ("at_least", self.least().unwrap_or(0.0).into()),
         ];
         let variant = Variant::new("top_k").feature("limited", self.at_least.is_some());
         let buffers = vec![Access::Write(l.output(0)), Access::Write(l.output(1)), Access::Read(l.input(0))];
@@ -85,7 +92,8 @@ impl Operator for TopK {
         for (picture, scores) in scores.data.chunks_exact(h * w).enumerate() {
             let mut places: Vec<usize> = (0..h * w).collect();
             places.sort_by_key(|at| (std::cmp::Reverse(order(scores[*at])), *at));
-            let counts = |at: &usize| self.at_least.is_none_or(|least| scores[*at] as f32 >= least);
+            let counts =
+                |at: &usize| self.least().is_none_or(|least| order(scores[*at]) >= order(f64::from(least)));
             for (rank, at) in places.into_iter().filter(counts).take(self.k).enumerate() {
                 chosen.data[picture * self.k + rank] = at as f64;
                 ranks.data[picture * h * w + at] = rank as f64;

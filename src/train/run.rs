@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Data, Evaluated, Evaluation, Footprint, Progress, Setup, Shown, Trainer, checkpoint,
     clock::{self, Clock},
-    config::{Config, OrderName},
+    config::{Config, OrderName, Partial},
     curriculum,
     evaluate::{headline, trained},
     lock::RunLock,
@@ -145,7 +145,7 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
         progress.config = config.to_toml()?;
         context.choose(std::mem::take(&mut progress.kernels));
     }
-    reserve_memory(context, config, &setup, &mut trainer)?;
+    reserve_memory(context, config, &setup, &mut trainer, loader.windows())?;
     progress.kernels = context.choices();
     if !config.curriculum.miner.as_os_str().is_empty() {
         let miner = &config.curriculum.miner;
@@ -243,10 +243,20 @@ fn refuse_two_starts(config: &Config, setup: &Setup, options: &RunOptions) -> Re
     Ok(())
 }
 
-/// Allocates training and plans validation, so that what does not fit is refused before the folder changes.
-fn reserve_memory(context: &Context, config: &Config, setup: &Setup, trainer: &mut Trainer) -> Result<()> {
-    let (batch, parts) = (config.train.batch, config.train.micro_batches);
-    trainer.session(batch.div_ceil(parts))?;
+/// Allocates training and plans validation, so that what does not fit is refused before the folder changes; the last batch of an epoch
+/// of so many windows may be smaller.
+fn reserve_memory(
+    context: &Context,
+    config: &Config,
+    setup: &Setup,
+    trainer: &mut Trainer,
+    windows: usize,
+) -> Result<()> {
+    let batch = config.train.batch;
+    trainer.reserve(batch)?;
+    if config.train.partial == Partial::Pad {
+        trainer.reserve(windows % batch)?;
+    }
     let tiles = if matches!(setup.fit, Fit::Tile { .. }) { batch } else { 1 };
     let shape = Shape::new(tiles, setup.size[0], setup.size[1], setup.model.in_channels);
     Plan::new(&predictor::graph(&setup.model, shape)?.0, context)?;

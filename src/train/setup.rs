@@ -401,3 +401,36 @@ pub fn plateau(config: &OptimConfig, by_dice: bool) -> Option<PlateauSpec> {
         maximise: by_dice,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        graph::{Array, Operator, Shape},
+        ops::Act,
+    };
+
+    /// Two pixels of known probabilities, of one class and of three.
+    #[test]
+    fn hard_pixels_are_weighed_by_what_their_truth_lacks() {
+        let array = |c: usize, data: &[f64]| Array { shape: Shape::new(1, 1, 2, c), data: data.to_vec() };
+        let lost = |p: f64| -(1.0 - p) * p.ln();
+        let value = |loss: &LossSpec, x: Array, g: Array| {
+            let [(weight, loss)] = loss.terms.as_slice() else { panic!("{loss:?}") };
+            let made = match loss {
+                Loss::Bce(op) => op.twin(&[x, g]),
+                Loss::SoftmaxFocal(op) => op.twin(&[x, g]),
+                other => panic!("{other:?}"),
+            };
+            f64::from(*weight) * made[0].data[0]
+        };
+        let got = value(&hard_pixels(1), array(1, &[0.7, 0.2]), array(1, &[1.0, 0.0]));
+        let want = (lost(Act::Sigmoid.value(0.7)) + lost(Act::Sigmoid.value(-0.2))) / 2.0;
+        assert!((got - want).abs() < 1e-6, "{got} {want}");
+        let logits = [0.5, 0.2, 0.3, 0.1, 0.8, 0.1].map(f64::ln);
+        let truth = [1.0, 0.0, 0.0, 0.0, 0.0, 1.0];
+        let got = value(&hard_pixels(3), array(3, &logits), array(3, &truth));
+        let want = (lost(0.5) + lost(0.1)) / 2.0;
+        assert!((got - want).abs() < 1e-6, "{got} {want}");
+    }
+}

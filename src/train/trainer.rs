@@ -271,6 +271,15 @@ impl Trainer {
         Ok(())
     }
 
+    /// Makes the plans for batches of `n` pictures: that of a micro-batch, and that of what is left over.
+    ///
+    /// # Errors
+    /// As [`Session::new`].
+    pub fn reserve(&mut self, n: usize) -> Result<()> {
+        let part = n.div_ceil(self.micro_batches).max(1);
+        [part, n % part].into_iter().filter(|count| *count > 0).try_for_each(|count| self.prepare(count))
+    }
+
     /// The plan for batches of `n` pictures.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Two trained runs as the stages of one: opening them, and scores, operations and time beside a third that sees whole pictures.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
@@ -13,7 +13,7 @@ use super::{
     Data, Evaluation, Setup, Shown,
     checkpoint::load_part,
     config::{Config, Size},
-    kept, trained,
+    is_cross_validation, kept,
 };
 use crate::{
     Error, Result,
@@ -63,7 +63,8 @@ pub struct TwoStageConfig {
     pub factor: usize,
     /// Patches along a side: one number, or \[along a column, along a row\].
     pub grid: Size,
-    /// How many patches are refined; as many as lie along a column where it is not given, as in the paper; 0: none.
+    /// How many patches are refined, at most by `doubt = "threshold"`; 0: none. Where it is not given as many as lie along a column,
+    /// as in the paper, and by threshold all that are unsure enough. Stage 2 computes so many, whether they are or not.
     pub patches: Option<usize>,
     /// How patches are ranked.
     pub doubt: DoubtName,
@@ -118,14 +119,18 @@ impl TwoStageConfig {
         Ok(config)
     }
 
-    /// How many patches are refined.
+    /// How many patches are refined, at most.
     pub fn refined(&self) -> usize {
-        self.patches.unwrap_or(self.grid.height)
+        self.patches.unwrap_or(match self.doubt {
+            DoubtName::Threshold => self.grid.height * self.grid.width,
+            DoubtName::Mean | DoubtName::Reference => self.grid.height,
+        })
     }
 }
 
 /// A trained run.
 struct Run {
+    folder: PathBuf,
     config: Config,
     setup: Setup,
 }
@@ -135,36 +140,56 @@ impl Run {
         let mut config = Config::load(folder.join("config.toml"), &[])?;
         // It may have been moved.
         config.train.out = folder.to_path_buf();
-        Ok(Self { setup: Setup::new(&config)?, config })
+        if is_cross_validation(&config) && kept(folder).is_err() {
+            let message = "holds the runs of folds; name one of them";
+            return Err(Error::Config(format!("{} {message}", folder.display())));
+        }
+        Ok(Self { folder: folder.to_path_buf(), setup: Setup::new(&config)?, config })
+    }
+
+    /// What both must read alike, since the pictures and masks of one are read for both: the first key in which they differ.
+    fn differs(&self, other: &Self) -> Option<&'static str> {
+        let [one, two] = [&self.config, &other.config];
+        let alike = [
+            ("data.channels", one.data.channels == two.data.channels),
+            ("data.modalities", one.data.modalities == two.data.modalities),
+            ("data.range", one.data.range == two.data.range),
+            ("data.noise", one.data.noise_deviation() == two.data.noise_deviation()),
+            ("model.classes", one.model.classes == two.model.classes),
+        ];
+        alike.into_iter().find(|(_, same)| !same).map(|(key, _)| key)
     }
 }
 
 /// Two trained runs as one.
 pub struct Stages {
     runs: [Run; 2],
+    baseline: Option<Run>,
     /// Both networks and how they share the work.
     pub model: TwoStage,
 }
 
 impl Stages {
-    /// Reads the configs of both runs.
+    /// Reads the configs of both runs, and of the baseline where one is named.
     ///
     /// # Errors
     /// [`Error::Io`] where a run folder has no config, [`Error::Config`] where the runs do not go together, naming the key.
     pub fn open(config: &TwoStageConfig) -> Result<Self> {
         let runs = [Run::open(&config.stage1)?, Run::open(&config.stage2)?];
-        let [one, two] = [&runs[0].config, &runs[1].config];
-        let alike = [
-            ("data.channels", one.data.channels == two.data.channels),
-            ("model.classes", one.model.classes == two.model.classes),
-            ("data.normalise", one.data.normalise == two.data.normalise),
-            ("data.noise", one.data.noise_deviation() == two.data.noise_deviation()),
-        ];
-        if let Some((key, _)) = alike.iter().find(|(_, same)| !same) {
-            let (one, two) = (config.stage1.display(), config.stage2.display());
-            return Err(Error::Config(format!(
-                "{one} and {two} differ in {key}; both stages must have the same"
-            )));
+        let baseline = match config.baseline.as_os_str().is_empty() {
+            true => None,
+            false => Some(Run::open(&config.baseline)?),
+        };
+        let scaled = runs[0].config.data.normalise == runs[1].config.data.normalise;
+        let stages = (!scaled).then_some("data.normalise").or_else(|| runs[0].differs(&runs[1]));
+        let whole = baseline.as_ref().and_then(|run| Some((run, run.differs(&runs[1])?)));
+        if let Some((run, key)) = stages.map(|key| (&runs[0], key)).or(whole) {
+            let (one, two) = (run.folder.display(), runs[1].folder.display());
+            return Err(Error::Config(format!("{one} and {two} differ in {key}; they must have the same")));
+        }
+        if let Some(run) = baseline.as_ref().filter(|run| !matches!(run.setup.fit, Fit::Resize { .. })) {
+            let message = "must see whole pictures (data.fit = \"resize\")";
+            return Err(Error::Config(format!("the baseline {} {message}", run.folder.display())));
         }
         let (stage1, stage2) = (runs[0].setup.model.clone(), runs[1].setup.model.clone());
         let model = TwoStage {
@@ -181,7 +206,7 @@ impl Stages {
             logits: config.map == MapName::Logits,
             ..TwoStage::new(stage1, stage2)
         };
-        Ok(Self { runs, model })
+        Ok(Self { runs, baseline, model })
     }
 
     /// The config of stage 2, whose pictures are those that both are for.
@@ -197,23 +222,22 @@ impl Stages {
         self.runs[1].setup.open_data(&self.runs[1].config)
     }
 
-    /// What of the sizes that the runs were trained at is far from what they are to see in pictures of `size`, in words.
-    pub fn odd_sizes(&self, size: [usize; 2]) -> Vec<String> {
-        let seen =
-            [self.model.padded(size).map(|side| side / self.model.factor.max(1)), self.model.window(size)];
-        let odd = |(stage, seen): (usize, [usize; 2])| {
-            let of = self.runs[stage].setup.size;
+    /// Where the sizes that the runs were trained at are far from what they see of pictures of `size`, in words.
+    fn odd_sizes(&self, size: [usize; 2]) -> impl Iterator<Item = String> {
+        let small = self.model.padded(size).map(|side| side / self.model.factor.max(1));
+        let odd = |(i, seen): (usize, [usize; 2])| {
+            let of = self.runs[i].setup.size;
             let far = (0..2).any(|axis| seen[axis].abs_diff(of[axis]) * 5 > of[axis]);
-            far.then(|| format!("stage {} was trained at {of:?} and sees {seen:?} pixels", stage + 1))
+            far.then(|| format!("stage {} was trained at {of:?} and sees {seen:?} pixels", i + 1))
         };
-        seen.into_iter().enumerate().filter_map(odd).collect()
+        [small, self.model.window(size)].into_iter().enumerate().filter_map(odd)
     }
 
     /// What maps whole pictures with the weights of both runs, or, where no patch is refined, of the first.
     ///
     /// # Errors
     /// [`Error::Config`] where a run has no checkpoint, [`Error::Weights`] where one is another model's; what the device raises.
-    pub fn mapper(&self, context: &Arc<Context>, patches: usize, mixed: bool) -> Result<TwoStageWhole> {
+    pub fn mapper(&self, context: &Arc<Context>, patches: usize, mixed: bool) -> Result<StagesMapper<'_>> {
         let model = TwoStage { patches, ..self.model.clone() };
         // Of any size that the patches fit: parameters do not depend on it.
         let least = (2 * model.overlap).max(1);
@@ -221,10 +245,27 @@ impl Stages {
         let weights = Arc::new(Weights::new(context, &graph, 0)?);
         let stages = if patches == 0 { 1 } else { 2 };
         for (run, prefix) in self.runs.iter().zip(TwoStage::PREFIXES).take(stages) {
-            load_part(&weights, &format!("{prefix}."), &kept(&run.config.train.out)?)?;
+            load_part(&weights, &format!("{prefix}."), &kept(&run.folder)?)?;
         }
         let predictor = TwoStagePredictor::new(model, &weights).mixed(mixed);
-        Ok(TwoStageWhole::new(predictor, self.runs[1].setup.normalise.clone()))
+        let whole = TwoStageWhole::new(predictor, self.runs[1].setup.normalise.clone());
+        Ok(StagesMapper { stages: self, whole, said: HashSet::new() })
+    }
+}
+
+/// Both stages; tells, once, where they see other sizes than they were trained at.
+pub struct StagesMapper<'a> {
+    stages: &'a Stages,
+    whole: TwoStageWhole,
+    said: HashSet<String>,
+}
+
+impl Mapper for StagesMapper<'_> {
+    fn map(&mut self, picture: &Picture, noise: Option<Grain>) -> Result<Probabilities> {
+        let said = |odd: &String| self.said.insert(odd.clone());
+        let odd = self.stages.odd_sizes([picture.height, picture.width]);
+        odd.filter(said).for_each(|odd| eprintln!("warning: {odd}"));
+        self.whole.map(picture, noise)
     }
 }
 
@@ -237,15 +278,17 @@ pub struct Way {
     pub scores: Summary,
     /// Floating-point operations of a picture, all operators counted.
     pub flops: u64,
-    /// Milliseconds from a picture in memory to its probabilities there: the median, without the first, which makes the plan.
+    /// Milliseconds from a picture in memory to its probabilities there: the median, after one of the same size that makes the plan.
     pub ms: f64,
 }
 
 /// What two stages come to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TwoStageScores {
-    /// Height and width of the first picture.
+    /// Height and width of the first picture, of which operations are told.
     pub size: [usize; 2],
+    /// How many times smaller stage 1 sees it.
+    pub factor: usize,
     /// Patches along a column and along a row.
     pub cells: [usize; 2],
     /// How many are refined.
@@ -259,11 +302,18 @@ pub struct TwoStageScores {
 /// A mapper that keeps the time.
 struct Timed<'a> {
     mapper: &'a mut dyn Mapper,
+    /// Size of the last picture.
+    last: Option<(usize, usize)>,
     ms: Vec<f64>,
 }
 
 impl Mapper for Timed<'_> {
     fn map(&mut self, picture: &Picture, noise: Option<Grain>) -> Result<Probabilities> {
+        // Plans are made for a size when it is first seen.
+        let size = (picture.width, picture.height);
+        if self.last.replace(size) != Some(size) {
+            self.mapper.map(picture, noise)?;
+        }
         let begin = Instant::now();
         let map = self.mapper.map(picture, noise)?;
         self.ms.push(1e3 * begin.elapsed().as_secs_f64());
@@ -272,11 +322,7 @@ impl Mapper for Timed<'_> {
 }
 
 impl Timed<'_> {
-    /// The median, without the first where there are others.
     fn median(mut self) -> f64 {
-        if self.ms.len() > 1 {
-            self.ms.remove(0);
-        }
         self.ms.sort_by(f64::total_cmp);
         self.ms.get(self.ms.len() / 2).copied().unwrap_or(f64::NAN)
     }
@@ -299,13 +345,8 @@ pub fn score(
     let Some(first) = items.first() else {
         return Err(Error::Config("the split has no pictures of that part".into()));
     };
-    let (width, height) = data.dataset.size(*first);
-    let (size, model) = ([height, width], &stages.model);
-    let baseline = match config.baseline.as_os_str().is_empty() {
-        true => None,
-        false => Some(Run::open(&config.baseline)?),
-    };
-    unseen(&data, &items, [&stages.runs[0]].into_iter().chain(&baseline), &part)?;
+    let model = &stages.model;
+    unseen(&data, &items, [&stages.runs[0]].into_iter().chain(&stages.baseline), &part)?;
     let run = &stages.runs[1];
     let evaluation = Evaluation {
         config: &run.config,
@@ -316,11 +357,18 @@ pub fn score(
         thorough: false,
     };
     let way = |name: &str, flops: u64, mapper: &mut dyn Mapper| {
-        let mut timed = Timed { mapper, ms: Vec::new() };
+        let mut timed = Timed { mapper, last: None, ms: Vec::new() };
         let scores = evaluation.with(&mut timed, &items)?.summary;
         Ok::<_, Error>(Way { name: name.to_owned(), scores, flops, ms: timed.median() })
     };
+    let size_of = |item: usize| {
+        let (width, height) = data.dataset.size(item);
+        [height, width]
+    };
     // What does not fit together shows here, before anything is predicted.
+    let sizes: BTreeSet<[usize; 2]> = items.iter().map(|item| size_of(*item)).collect();
+    sizes.into_iter().try_for_each(|size| two_stage::graph(model, size).map(drop))?;
+    let size = size_of(*first);
     let flops = |patches| {
         let model = TwoStage { patches, ..model.clone() };
         let mut graph = two_stage::graph(&model, size)?.0;
@@ -330,23 +378,23 @@ pub fn score(
     };
     let staged = [("stage 1", 0, flops(0)?), ("two stages", model.patches, flops(model.patches)?)];
     let mut ways = Vec::new();
-    if let Some(run) = &baseline {
+    if let Some(run) = &stages.baseline {
         let Setup { model, fit, normalise, size: seen, .. } = &run.setup;
-        if !matches!(fit, Fit::Resize { .. }) || model.out_channels != stages.model.stage1.out_channels {
-            let message =
-                "must see whole pictures (data.fit = \"resize\") and make the classes that the stages make";
-            return Err(Error::Config(format!("the baseline {} {message}", config.baseline.display())));
+        if *seen != size {
+            eprintln!(
+                "warning: the baseline sees pictures of {size:?} at {seen:?}, which its operations and time are of"
+            );
         }
         let shape = Shape::new(1, seen[0], seen[1], model.in_channels);
         let flops = predictor::graph(model, shape)?.0.cost().flops;
-        let predictors = trained(context, &run.setup, &run.config, &[])?;
-        let predictors = predictors.into_iter().map(|p| p.mixed(mixed)).collect();
-        ways.push(way("baseline", flops, &mut Whole::new(predictors, *fit, normalise.clone(), 1))?);
+        let baseline = super::predictor(context, &run.setup, &kept(&run.folder)?)?.mixed(mixed);
+        ways.push(way("baseline", flops, &mut Whole::new(vec![baseline], *fit, normalise.clone(), 1))?);
     }
     for (name, patches, flops) in staged {
         ways.push(way(name, flops, &mut stages.mapper(context, patches, mixed)?)?);
     }
-    Ok(TwoStageScores { size, cells: model.cells, patches: model.patches, window: model.window(size), ways })
+    let TwoStage { factor, cells, patches, .. } = *model;
+    Ok(TwoStageScores { size, factor, cells, patches, window: model.window(size), ways })
 }
 
 /// # Errors
@@ -362,7 +410,7 @@ fn unseen<'a>(
         let same: Vec<usize> = part(&other.split);
         let same: HashSet<&str> = same.iter().map(|i| other.dataset.id(*i)).collect();
         if let Some(id) = items.iter().map(|i| data.dataset.id(*i)).find(|id| !same.contains(id)) {
-            let folder = run.config.train.out.display();
+            let folder = run.folder.display();
             return Err(Error::Config(format!(
                 "{id} is in another part of the split of {folder}; give the runs one data.split, or equal data keys and seeds"
             )));
@@ -384,10 +432,12 @@ mod tests {
         let config = of(&["stage2=runs/b", "doubt=threshold", "blend=true", "overlap = 16"]).unwrap();
         assert_eq!(
             (config.refined(), config.doubt, config.blend, config.overlap),
-            (4, DoubtName::Threshold, true, 16)
+            (16, DoubtName::Threshold, true, 16)
         );
         assert_eq!((config.stage2.as_path(), config.factor), (Path::new("runs/b"), 8));
         assert_eq!(of(&["stage2=b", "patches=3", "grid=[2, 5]"]).unwrap().refined(), 3);
+        assert_eq!(of(&["stage2=b", "grid=[2, 5]"]).unwrap().refined(), 2);
+        assert_eq!(of(&["stage2=b", "grid=[2, 5]", "doubt=threshold"]).unwrap().refined(), 10);
         for (set, part) in [
             (vec![], "stage2 names no run"),
             (vec!["stage2=b", "patchs=3"], "patchs"),

@@ -36,13 +36,13 @@ var<workgroup> field: array<vec4<f32>, SIDE * SIDE>;
 
 var<private> own: array<array<vec4<f32>, BLOCK>, LAYERS>;
 @if(anchored) var<private> back: array<array<vec4<f32>, BLOCK>, LAYERS>;
-// By direction: the mask, which neighbours the picture has, how much they count, and the mask for energies of the tile, where
-// every edge is met from both its ends.
-var<private> phi: array<vec4<f32>, BLOCK>;
-var<private> there: array<vec4<f32>, BLOCK>;
+// By direction: how much a neighbour counts, the mask, which neighbours the picture has, and the mask for energies of the tile,
+// where every edge is met from both its ends.
 var<private> weights: array<vec4<f32>, BLOCK>;
-var<private> halves: array<vec4<f32>, BLOCK>;
-var<private> responses: array<f32, BLOCK>;
+@if(responds) var<private> phi: array<vec4<f32>, BLOCK>;
+@if(responds) var<private> there: array<vec4<f32>, BLOCK>;
+@if(responds) var<private> responses: array<f32, BLOCK>;
+@if(traced) var<private> halves: array<vec4<f32>, BLOCK>;
 
 // In the region: the block's first pixel, and the one that stands for what is beyond an edge of it. Beyond the region a pixel
 // stands for itself: what it then becomes is not of the tile.
@@ -97,12 +97,16 @@ fn near_of(k: u32) -> vec4<u32> {
 }
 
 fn settle(k: u32, found: Place) {
-    there[k] = select(vec4<f32>(0.0), vec4<f32>(1.0), found.there);
-    phi[k] = edges[found.pixel] * there[k];
-    halves[k] = select(vec4<f32>(0.0), 0.25 * phi[k], found.mine);
+    let has = select(vec4<f32>(0.0), vec4<f32>(1.0), found.there);
+    let kept = edges[found.pixel] * has;
+    @if(traced) { halves[k] = select(vec4<f32>(0.0), 0.25 * kept, found.mine); }
+    @if(responds) {
+        phi[k] = kept;
+        there[k] = has;
+    }
     @if(!responds) {
-        let heard = dot(phi[k], vec4<f32>(1.0));
-        weights[k] = phi[k] * select(0.0, p.rate / (heard + p.itself), heard > 0.0);
+        let heard = dot(kept, vec4<f32>(1.0));
+        weights[k] = kept * select(0.0, p.rate / (heard + p.itself), heard > 0.0);
     }
 }
 
@@ -210,10 +214,8 @@ fn main(
         @if(traced) var energies = vec4<f32>(0.0);
         for (var round = 0u; round < p.rounds; round++) {
             @if(responds) { weigh(block); }
-            // Of a single quad the array is longer than the loop would be, and Mesa left it rolled.
-            @if(single) let energy = advance(0u, block, round < p.moves);
-            @if(!single) var energy = 0.0;
-            @if(!single) for (var q = 0u; q < QUADS; q++) { energy += advance(q, block, round < p.moves); }
+            var energy = 0.0;
+            for (var q = 0u; q < QUADS; q++) { energy += advance(q, block, round < p.moves); }
             @if(traced) {
                 energies[round % 4u] = energy;
                 if round % 4u == 3u || round + 1u == p.rounds {

@@ -64,8 +64,7 @@ fn panel(
     let x = |i: usize| frame.left + (frame.right - frame.left) * (2 * i as i32 + 1) / (2 * rows.len() as i32);
     for (i, row) in rows.iter().enumerate() {
         canvas.line(&[(x(i), frame.top), (x(i), frame.bottom)], FAINT, 1)?;
-        let label = format!("{} of {}", row.patches, row.grid * row.grid);
-        canvas.note(&label, (x(i), frame.bottom + 14), Anchor::Middle, INK)?;
+        canvas.note(&row.label(), (x(i), frame.bottom + 14), Anchor::Middle, INK)?;
     }
     for (at, colour) in SERIES.iter().enumerate().take(NAMES.len()) {
         let seen = rows.iter().enumerate().map(|(i, row)| (x(i), value(&row.ways[at])));

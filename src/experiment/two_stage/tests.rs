@@ -82,6 +82,7 @@ fn rows_are_means_over_seeds() {
         Way { name: name.into(), scores, flops, ms }
     };
     let scores = |hits: u64, ms: f64| TwoStageScores {
+        factor: 8,
         size: [64; 2],
         cells: [4; 2],
         patches: 4,
@@ -93,7 +94,7 @@ fn rows_are_means_over_seeds() {
         ],
     };
     let row = row(&[scores(10, 1.0), scores(5, 3.0)]);
-    assert_eq!((row.seeds, row.grid, row.expected()), (2, 4, 1.0 / 64.0 + 0.25));
+    assert_eq!((row.seeds, row.label().as_str(), row.expected()), (2, "4 of 16", 1.0 / 64.0 + 0.25));
     let two = row.ways[2];
     let dice = |hits: f64| 2.0 * hits / (2.0 * hits + 10.0 - hits);
     assert!((two.dice.0 - (1.0 + dice(5.0)) / 2.0).abs() < 1e-12 && two.dice.1 > 0.1);
