@@ -117,6 +117,7 @@ fn so_with_padded_batches_in_parts_and_nadam() {
         "augment.rotate=30",
         "augment.elastic=2",
         "augment.noise=0.1",
+        "train.judge=loss",
     ];
     survives_kills(&keys, 2);
 }

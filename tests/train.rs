@@ -1,6 +1,8 @@
 //! Training through the library.
 #![cfg(feature = "cli")]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -181,4 +183,40 @@ fn a_lost_device_is_an_error_and_no_panic() {
     device(trainer.losses().err());
     device(weight_map(trainer.weights()).err());
     device(Predictor::new(&tiny(), trainer.weights(), [SIZE; 2]).predict(&x, 4).err());
+}
+
+/// Six times one picture: by a network without batch norm that does not move, the loss of those that are trained on is that of the
+/// others, whatever the batches. One that moves is judged by its loss.
+#[test]
+fn validation_is_judged_by_the_loss() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    common::succeed(here, &["shapes", "--out", "one", "--count", "3", "--size", "32"]);
+    for kind in ["images", "masks"] {
+        let one = std::fs::read_dir(here.join("one").join(kind)).unwrap().next().unwrap().unwrap().path();
+        std::fs::create_dir_all(here.join("six").join(kind)).unwrap();
+        for i in 0..6 {
+            std::fs::copy(&one, here.join(format!("six/{kind}/{i}.png"))).unwrap();
+        }
+    }
+    let text = "[loss]\nname = \"bce\"\n[model]\nname = \"twostageunet\"\nwidths = [4, 8]\nin_channels = 1\n[data]\nroot = \"six\"\nsize = 32\n\
+                channels = 1\nflips = false\nval_fraction = 0.5\ntest_fraction = 0.0\n[train]\nbatch = 2\npartial = \"pad\"\njudge = \"loss\"\nepochs = 3\n";
+    std::fs::write(here.join("c.toml"), text).unwrap();
+    let train = |out: &str, lr: &str| -> Vec<(String, f64)> {
+        let (out_key, lr) = (format!("train.out={out}"), format!("optim.lr={lr}"));
+        let args = ["train", "c.toml", "--quiet", "--set", out_key.as_str(), "--set", lr.as_str()];
+        assert!(common::succeed(here, &args).contains("validation loss"));
+        let log = std::fs::read_to_string(here.join(out).join("metrics.jsonl")).unwrap();
+        let rows = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        rows.filter_map(|row| Some((row["kind"].as_str()?.to_owned(), row["loss"].as_f64()?))).collect()
+    };
+    let still = train("still", "1e-30");
+    assert_eq!(still.len(), 6);
+    assert!(still.iter().all(|(_, loss)| (loss - still[0].1).abs() < 1e-5), "{still:?}");
+    let moved = train("moved", "1e-3");
+    let lowest =
+        moved.iter().filter(|(kind, _)| kind == "val").map(|(_, loss)| *loss).fold(f64::MAX, f64::min);
+    let scores = std::fs::read_to_string(here.join("moved/scores.json")).unwrap();
+    let best = serde_json::from_str::<serde_json::Value>(&scores).unwrap()["best"].as_f64().unwrap();
+    assert!((best + lowest).abs() < 1e-6 && lowest < still[0].1, "{best} {moved:?}");
 }

@@ -35,12 +35,12 @@ pub struct Progress {
     pub batch: u64,
     /// Optimiser steps done.
     pub step: u64,
-    /// Best validation Dice so far.
+    /// The best of validation so far: Dice, or by `train.judge = "loss"` the negative loss.
     pub best: Option<f64>,
-    /// Validations since Dice was last better.
+    /// Validations since the best.
     #[serde(default)]
     pub stale: u64,
-    /// Dice and step of the best validations whose weights are kept, best first.
+    /// That number and the step of the best validations whose weights are kept, best first.
     #[serde(default)]
     pub snapshots: Vec<(f64, u64)>,
     /// How the learning rate stands, where validation lowers it.

@@ -21,9 +21,9 @@ pub use losses::Losses;
 pub use sections::{AugmentConfig, DataConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig};
 pub use values::{
     AxisName, ClassReduction, ClassWeighting, Compatibility, DataKind, EdgeFilterName, EmptyMasks,
-    EncoderName, EnergyName, Fit, GateAct, GradientThrough, Init, LossName, LossScope, MaskCoding, ModelName,
-    NoiseSpace, Normalise, OptimName, OrderName, PacingName, Padding, Partial, PenaltyForm, Precision,
-    RetrievalName, RuleName, Schedule, SeenName, Size, UnitName,
+    EncoderName, EnergyName, Fit, GateAct, GradientThrough, Init, Judge, LossName, LossScope, MaskCoding,
+    ModelName, NoiseSpace, Normalise, OptimName, OrderName, PacingName, Padding, Partial, PenaltyForm,
+    Precision, RetrievalName, RuleName, Schedule, SeenName, Size, UnitName,
 };
 
 use crate::{Error, Result};

@@ -220,7 +220,8 @@ fn measure(
     Ok(Ranking::by_difficulty(measured.collect()))
 }
 
-fn options(config: &Config, setup: &Setup, batch: usize) -> LoaderOptions {
+/// How pictures are read in order.
+pub(super) fn options(config: &Config, setup: &Setup, batch: usize) -> LoaderOptions {
     LoaderOptions {
         normalise: setup.normalise.clone(),
         noise: setup.noise,

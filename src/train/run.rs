@@ -11,12 +11,15 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
+mod validation;
+
+use self::validation::ValidationLoss;
 use super::{
     Data, Evaluated, Evaluation, Footprint, Progress, Setup, Shown, Trainer, checkpoint,
     clock::{self, Clock},
-    config::{Config, OrderName, Partial},
+    config::{Config, Judge, OrderName, Partial},
     curriculum,
-    evaluate::{headline, trained},
+    evaluate::trained,
     lock::RunLock,
     miner::Mined,
     report,
@@ -56,7 +59,7 @@ pub struct RunOptions {
 pub struct Outcome {
     /// Optimiser steps done.
     pub steps: u64,
-    /// Best validation Dice.
+    /// The best of validation: Dice, or by `train.judge = "loss"` the negative loss.
     pub best: Option<f64>,
     /// Scores of the best weights on the test pictures (the validation pictures where there are none).
     pub scores: Summary,
@@ -78,6 +81,8 @@ struct Run<'a> {
     data: Data,
     loader: Loader,
     trainer: Trainer,
+    /// Where it judges.
+    validation_loss: Option<ValidationLoss>,
     log: RunLog,
     progress: Progress,
     steps: u64,
@@ -146,6 +151,9 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
         context.choose(std::mem::take(&mut progress.kernels));
     }
     reserve_memory(context, config, &setup, &mut trainer, loader.windows())?;
+    let by_loss = config.train.judge == Judge::Loss && !data.split.val.is_empty();
+    let validation_loss =
+        by_loss.then(|| ValidationLoss::new(config, &setup, &data, trainer.weights())).transpose()?;
     progress.kernels = context.choices();
     if !config.curriculum.miner.as_os_str().is_empty() {
         let miner = &config.curriculum.miner;
@@ -189,7 +197,21 @@ pub fn run(context: &Arc<Context>, config: &Config, options: &RunOptions) -> Res
         plateau: setup::plateau(&config.optim, !data.split.val.is_empty()),
     };
     let lr = rates.at(progress.step.saturating_sub(1), &progress);
-    let mut run = Run { config, setup, data, loader, trainer, log, progress, steps, bar, rates, lr, clock };
+    let mut run = Run {
+        config,
+        setup,
+        data,
+        loader,
+        trainer,
+        validation_loss,
+        log,
+        progress,
+        steps,
+        bar,
+        rates,
+        lr,
+        clock,
+    };
     run.train()?;
     run.bar.finish_and_clear();
     run.finish(context)
@@ -365,33 +387,7 @@ impl Run<'_> {
         let summary = validate.then(evaluated).transpose()?;
         self.progress = Progress { epoch: epoch + 1, batch: 0, losses: (0.0, 0), ..self.progress.clone() };
         if let Some(Evaluated { summary, .. }) = summary {
-            let value = headline(&summary);
-            let pooled = &summary.pooled;
-            let row = Row::new(Phase::Val, epoch, step)
-                .with("dice", value.unwrap_or(f64::NAN))
-                .with("iou", pooled.macro_foreground.iou.unwrap_or(f64::NAN))
-                .with("accuracy", pooled.accuracy.unwrap_or(f64::NAN));
-            self.log.append(&row)?;
-            self.say(&format!(
-                "epoch {:4}  loss {mean:.4}  Dice {:.4}",
-                epoch + 1,
-                value.unwrap_or(f64::NAN)
-            ));
-            if let Some(spec) = &self.rates.plateau {
-                self.progress.plateau.look(spec, value.unwrap_or(f64::NAN));
-            }
-            self.progress.stale += 1;
-            if value > self.progress.best {
-                self.progress.best = value;
-                self.progress.stale = 0;
-                let path = self.config.train.out.join("best.safetensors");
-                checkpoint::save_weights(self.trainer.weights(), &self.progress, &path)?;
-            }
-            self.keep_snapshot(value, step)?;
-            if self.out_of_patience() {
-                let patience = self.config.train.patience;
-                self.say(&format!("ended early: no better Dice in {patience} validations"));
-            }
+            self.judge(&summary, (epoch, step), mean)?;
         } else {
             if let Some(spec) = self.rates.plateau.as_ref().filter(|_| self.data.split.val.is_empty()) {
                 self.progress.plateau.look(spec, mean);
@@ -400,22 +396,6 @@ impl Run<'_> {
         }
         if due || over {
             self.save()?;
-        }
-        Ok(())
-    }
-
-    /// Keeps the weights of a validation if it is among the best.
-    fn keep_snapshot(&mut self, dice: Option<f64>, step: u64) -> Result<()> {
-        let (Some(dice), most @ 2..) = (dice, self.config.train.snapshots) else { return Ok(()) };
-        let kept = &mut self.progress.snapshots;
-        kept.retain(|(_, other)| *other != step);
-        kept.push((dice, step));
-        // Of equal ones the earlier stay.
-        kept.sort_by(|a, b| b.0.total_cmp(&a.0));
-        kept.truncate(most);
-        if kept.iter().any(|(_, other)| *other == step) {
-            let path = checkpoint::snapshot(&self.config.train.out, step);
-            checkpoint::save_weights(self.trainer.weights(), &self.progress, &path)?;
         }
         Ok(())
     }
@@ -438,15 +418,6 @@ impl Run<'_> {
         self.clock.save(folder)?;
         // Only now does no checkpoint name the snapshots that fell out.
         self.remove_old_snapshots()
-    }
-
-    fn remove_old_snapshots(&self) -> Result<()> {
-        let folder = &self.config.train.out;
-        let kept: Vec<_> =
-            self.progress.snapshots.iter().map(|(_, s)| checkpoint::snapshot(folder, *s)).collect();
-        let mut all = checkpoint::snapshots(folder)?;
-        all.retain(|path| !kept.contains(path));
-        all.iter().try_for_each(|path| fs::remove_file(path).map_err(Error::io(path)))
     }
 
     fn predictor(&self) -> Predictor {

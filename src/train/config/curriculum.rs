@@ -8,7 +8,7 @@ use super::{
     Config, Key,
     sections::section,
     validate::{ensure, fraction, positive, within},
-    values::{Kind, ModelName, OrderName, PacingName, as_toml, take},
+    values::{Judge, Kind, ModelName, OrderName, PacingName, as_toml, take},
 };
 use crate::Result;
 
@@ -78,6 +78,9 @@ impl Config {
         ensure(staged || c.miner.as_os_str().is_empty(), || {
             "curriculum.miner is for model.name = \"grenet\" with model.classes 1 and model.t of 8 at most"
                 .to_owned()
+        })?;
+        ensure(c.miner.as_os_str().is_empty() || self.train.judge == Judge::Dice, || {
+            "curriculum.miner finds targets for training pictures alone, so that train.judge = \"loss\" has none".to_owned()
         })?;
         let [height, width] = [self.data.size.height, self.data.size.width];
         ensure(c.order != OrderName::Rotation || height == width, || {

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::Key;
 use super::values::{
-    AxisName, ClassReduction, ClassWeighting, DataKind, EmptyMasks, EncoderName, Fit, GateAct, Init, Kind,
-    LossName, LossScope, MaskCoding, ModelName, NoiseSpace, Normalise, OptimName, Padding, Partial,
+    AxisName, ClassReduction, ClassWeighting, DataKind, EmptyMasks, EncoderName, Fit, GateAct, Init, Judge,
+    Kind, LossName, LossScope, MaskCoding, ModelName, NoiseSpace, Normalise, OptimName, Padding, Partial,
     PenaltyForm, Precision, Schedule, SeenName, Size, UnitName, as_toml, take,
 };
 use crate::data::{PolygonsOptions, Range};
@@ -375,12 +375,12 @@ section! {
         step_epochs: usize = 30;
         /// Schedule "step": factor of a drop.
         step_factor: f64 = 0.1;
-        /// Whether the rate also falls, times plateau_factor, when Dice has not risen for plateau_patience validations
+        /// Whether the rate also falls, times plateau_factor, when no validation was better for plateau_patience of them
         /// (the training loss not fallen, where nothing is kept for validation).
         plateau: bool = false;
         /// Plateau: factor of a drop.
         plateau_factor: f64 = 0.1;
-        /// Plateau: validations without a better Dice that are borne.
+        /// Plateau: validations without a better one that are borne.
         plateau_patience: usize = 10;
         /// Plateau: how much better counts as better.
         plateau_threshold: f64 = 1e-4;
@@ -420,7 +420,10 @@ section! {
         init: PathBuf = PathBuf::new();
         /// Epochs from one validation to the next.
         eval_every: usize = 1;
-        /// Validations without a better Dice after which a run ends early; 0: never.
+        /// By what validations are compared, of which the best are kept and a better one is waited for: Dice, or the loss, the mean
+        /// over the windows of those pictures, which is logged then.
+        judge: Judge = Judge::Dice;
+        /// Validations without a better one after which a run ends early; 0: never.
         patience: usize = 0;
         /// Checkpoints of so many of the best validations are kept, and the run's predictions are the means over them
         /// (Chen et al. 2017); 0 and 1: those of the best alone.

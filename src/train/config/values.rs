@@ -469,6 +469,15 @@ choice! {
     }
 }
 choice! {
+    /// By what validations are compared.
+    Judge {
+        /// Dice of the foreground.
+        Dice = "dice",
+        /// The loss.
+        Loss = "loss",
+    }
+}
+choice! {
     /// The last batch of an epoch, if it is not full.
     Partial {
         /// Left out.
