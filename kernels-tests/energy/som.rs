@@ -64,7 +64,7 @@ fn a_truncated_gradient_sees_the_last_steps() {
 #[test]
 fn energies_are_told_on_the_way() {
     for rule in RULES {
-        for v in super::maps() {
+        for v in super::small() {
             let op = Som { traced: true, ..Som::new(rule, 0.5, 4) };
             crate::forward([sample(op, v, false).forward_only()]);
         }
@@ -77,7 +77,7 @@ fn regions_with_halos() {
     let maps = [
         Shape::new(2, 45, 37, 5),
         Shape::new(1, 20, 70, 3),
-        Shape::new(1, 50, 9, 13),
+        Shape::new(1, 50, 9, 7),
         Shape::new(2, 8, 12, 6),
     ];
     for (rule, v) in RULES.into_iter().zip(maps).chain(RULES.into_iter().rev().zip(maps)) {

@@ -152,7 +152,7 @@ fn learn(
     }
     let crops = setup.fit.crops(&*dataset, &items)?;
     let options =
-        LoaderOptions { shuffle: true, ..options(config, setup, config.train.batch.min(crops.len())) };
+        LoaderOptions { shuffle: true, ..setup.in_order(config, config.train.batch.min(crops.len())) };
     let loader = Loader::new(dataset, crops, LoaderOptions { partial: Partial::Drop, ..options })?;
     let (epochs, seed) = (config.curriculum.pretext_epochs as u64, config.train.seed);
     let parts = config.train.micro_batches;
@@ -195,7 +195,7 @@ fn measure(
     graph.fuse();
     let session = Session::new(Plan::new(&graph, &weights.context)?, weights)?;
     let crops = setup.fit.crops(&*data.dataset, &data.split.train)?;
-    let loader = Loader::new(data.dataset.clone(), crops, options(config, setup, 1))?;
+    let loader = Loader::new(data.dataset.clone(), crops, setup.in_order(config, 1))?;
     let mut sums: Vec<(usize, f64, usize)> = Vec::new();
     for batch in loader.epoch(0) {
         let batch = batch?;
@@ -218,17 +218,6 @@ fn measure(
     let measured =
         sums.into_iter().map(|(item, sum, count)| (data.dataset.id(item).to_owned(), sum / count as f64));
     Ok(Ranking::by_difficulty(measured.collect()))
-}
-
-/// How pictures are read in order.
-pub(super) fn options(config: &Config, setup: &Setup, batch: usize) -> LoaderOptions {
-    LoaderOptions {
-        normalise: setup.normalise.clone(),
-        noise: setup.noise,
-        seed: config.train.seed,
-        cache_bytes: (config.data.cache_mb as u64) << 20,
-        ..LoaderOptions::new(batch, setup.fit)
-    }
 }
 
 /// The course of a run whose windows are `crops`.

@@ -102,6 +102,17 @@ impl Setup {
         }
     }
 
+    /// How windows are read that are neither drawn nor changed at random.
+    pub(super) fn in_order(&self, config: &Config, batch: usize) -> LoaderOptions {
+        LoaderOptions {
+            normalise: self.normalise.clone(),
+            noise: self.noise,
+            seed: config.train.seed,
+            cache_bytes: (config.data.cache_mb as u64) << 20,
+            ..LoaderOptions::new(batch, self.fit)
+        }
+    }
+
     /// Opens the pictures that the config names.
     ///
     /// # Errors
@@ -241,9 +252,7 @@ impl Data {
         let course = |ranking| curriculum::course(config, ranking, &*self.dataset, &crops);
         let course = ranking.map(course).transpose()?;
         let options = LoaderOptions {
-            normalise: setup.normalise.clone(),
             noise: noise(&config.data, config.train.seed),
-            seed: config.train.seed,
             shuffle: true,
             course,
             flips: config.data.flips,
@@ -252,8 +261,7 @@ impl Data {
                 config::Partial::Drop => Partial::Drop,
                 config::Partial::Pad => Partial::Pad,
             },
-            cache_bytes: (config.data.cache_mb as u64) << 20,
-            ..LoaderOptions::new(config.train.batch, setup.fit)
+            ..setup.in_order(config, config.train.batch)
         };
         Loader::new(self.learnt.clone(), crops, options)
     }

@@ -6,7 +6,6 @@ use super::{
     super::{
         Data, Objective, Setup, checkpoint,
         config::{Config, Judge},
-        curriculum,
         evaluate::headline,
     },
     Run,
@@ -43,7 +42,7 @@ impl ValidationLoss {
         let crops = setup.fit.crops(&*data.dataset, &data.split.val)?;
         let windows = crops.len();
         let batch = config.train.batch.div_ceil(config.train.micro_batches).min(windows);
-        let options = LoaderOptions { partial: Partial::Pad, ..curriculum::options(config, setup, batch) };
+        let options = LoaderOptions { partial: Partial::Pad, ..setup.in_order(config, batch) };
         let objective = setup.objective(config);
         let channels = objective.target_channels(&setup.model);
         let plan = |n: usize| -> Result<(usize, Planned)> {
