@@ -222,15 +222,15 @@ impl Stages {
         self.runs[1].setup.open_data(&self.runs[1].config)
     }
 
-    /// Where the sizes that the runs were trained at are far from what they see of pictures of `size`, in words.
-    fn odd_sizes(&self, size: [usize; 2]) -> impl Iterator<Item = String> {
+    /// Where the sizes that so many of the runs were trained at are far from what they see of pictures of `size`, in words.
+    fn odd_sizes(&self, size: [usize; 2], stages: usize) -> impl Iterator<Item = String> {
         let small = self.model.padded(size).map(|side| side / self.model.factor.max(1));
         let odd = |(i, seen): (usize, [usize; 2])| {
             let of = self.runs[i].setup.size;
             let far = (0..2).any(|axis| seen[axis].abs_diff(of[axis]) * 5 > of[axis]);
             far.then(|| format!("stage {} was trained at {of:?} and sees {seen:?} pixels", i + 1))
         };
-        [small, self.model.window(size)].into_iter().enumerate().filter_map(odd)
+        [small, self.model.window(size)].into_iter().enumerate().take(stages).filter_map(odd)
     }
 
     /// What maps whole pictures with the weights of both runs, or, where no patch is refined, of the first.
@@ -249,13 +249,15 @@ impl Stages {
         }
         let predictor = TwoStagePredictor::new(model, &weights).mixed(mixed);
         let whole = TwoStageWhole::new(predictor, self.runs[1].setup.normalise.clone());
-        Ok(StagesMapper { stages: self, whole, said: HashSet::new() })
+        Ok(StagesMapper { stages: self, used: stages, whole, said: HashSet::new() })
     }
 }
 
 /// Both stages; tells, once, where they see other sizes than they were trained at.
 pub struct StagesMapper<'a> {
     stages: &'a Stages,
+    /// How many of them see anything.
+    used: usize,
     whole: TwoStageWhole,
     said: HashSet<String>,
 }
@@ -263,7 +265,7 @@ pub struct StagesMapper<'a> {
 impl Mapper for StagesMapper<'_> {
     fn map(&mut self, picture: &Picture, noise: Option<Grain>) -> Result<Probabilities> {
         let said = |odd: &String| self.said.insert(odd.clone());
-        let odd = self.stages.odd_sizes([picture.height, picture.width]);
+        let odd = self.stages.odd_sizes([picture.height, picture.width], self.used);
         odd.filter(said).for_each(|odd| eprintln!("warning: {odd}"));
         self.whole.map(picture, noise)
     }
