@@ -2,7 +2,7 @@
 //! operator. Both the trusted and the bounds-checked shader build run, on the portable tier and on the
 //! device's own.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gyre::{
     gpu::{Context, Select},
@@ -51,20 +51,46 @@ mod top_k;
 mod turn;
 mod warp;
 
-/// One device for all tests: own limits and trusted shaders.
+/// The adapter by its own limits and with trusted shaders, and held to WebGPU's default limits and with bounds checks.
+struct Devices {
+    own: Arc<Context>,
+    portable: Arc<Context>,
+}
+
+/// What a test has while it runs. A software driver compiles and runs the work of one device after another, so that tests side by
+/// side need devices of their own; those that are done leave theirs to the next.
+struct Lease(&'static Devices);
+
+static IDLE: Mutex<Vec<&'static Devices>> = Mutex::new(Vec::new());
+
+thread_local!(static LEASE: Lease = Lease::take());
+
+impl Lease {
+    fn take() -> Self {
+        let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Self(idle.unwrap_or_else(|| {
+            let own = Context::new(&Select::parse(None)).expect("a Vulkan, Metal or DX12 driver");
+            let portable = Context::portable(&Select::parse(None)).expect("a Vulkan, Metal or DX12 driver");
+            let portable = Arc::new(portable.with_checks(true));
+            Box::leak(Box::new(Devices { own: Arc::new(own), portable }))
+        }))
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        IDLE.lock().unwrap_or_else(PoisonError::into_inner).push(self.0);
+    }
+}
+
+/// The device: own limits and trusted shaders.
 pub fn context() -> &'static Arc<Context> {
-    static CONTEXT: OnceLock<Arc<Context>> = OnceLock::new();
-    CONTEXT
-        .get_or_init(|| Arc::new(Context::new(&Select::parse(None)).expect("a Vulkan, Metal or DX12 driver")))
+    LEASE.with(|lease| &lease.0.own)
 }
 
 /// The same adapter held to WebGPU's default limits, shaders with bounds checks.
 pub fn portable() -> &'static Arc<Context> {
-    static CONTEXT: OnceLock<Arc<Context>> = OnceLock::new();
-    CONTEXT.get_or_init(|| {
-        let context = Context::portable(&Select::parse(None)).expect("a Vulkan, Metal or DX12 driver");
-        Arc::new(context.with_checks(true))
-    })
+    LEASE.with(|lease| &lease.0.portable)
 }
 
 /// Outputs against the twin, on both devices and in half.

@@ -68,6 +68,17 @@ impl Split {
         Ok(CsvTable::read(path.as_ref())?.find("split").is_some())
     }
 
+    /// The pictures that belong together since their names begin with the same `start` characters: a number for each of `ids`, equal
+    /// where those are.
+    pub fn groups_by_name(ids: &[&str], start: usize) -> Vec<usize> {
+        let mut numbers: HashMap<String, usize> = HashMap::new();
+        let number = |id: &&str| {
+            let next = numbers.len();
+            *numbers.entry(id.chars().take(start).collect()).or_insert(next)
+        };
+        ids.iter().map(number).collect()
+    }
+
     /// The pictures that belong together, by the entry of each item named `ids` in the column `column` of a CSV file that
     /// has a column `id`: a number for each item, equal where the entries are.
     ///
@@ -349,6 +360,13 @@ mod tests {
         assert!(
             Split::grouped_fractions(&[0; 9], [0.5, 0.5, 0.0], 0).unwrap_err().to_string().contains("empty")
         );
+    }
+
+    #[test]
+    fn groups_are_numbered_by_how_names_begin() {
+        let ids = ["Image_01L", "Image_02L", "Image_01R", "Im", "Bild_ä1x", "Bild_ä1y"];
+        assert_eq!(Split::groups_by_name(&ids, 8), [0, 1, 0, 2, 3, 4]);
+        assert_eq!(Split::groups_by_name(&ids, 7), [0, 0, 0, 1, 2, 2]);
     }
 
     #[test]

@@ -41,9 +41,10 @@ const TRAINING: [&str; 3] = ["augment", "loss", "optim"];
 /// Keys of `train` that evaluation reads, too.
 const READ: [&str; 3] = ["train.batch", "train.empty_masks", "train.threshold"];
 /// Keys that decide which pictures are for testing.
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 8] = [
     "data.split",
     "data.group",
+    "data.group_start",
     "data.val_fraction",
     "data.test_fraction",
     "data.folds",

@@ -180,9 +180,10 @@ fn cut(config: &Config, ids: &[&str]) -> Result<Split> {
     // Folds of one data set are of one cut, and spare one test part, whatever the seed of the run.
     let seed = if data.folds > 0 { data.fold_seed } else { config.train.seed };
     let table = (!data.split.as_os_str().is_empty()).then(|| beside(data, &data.split));
-    let groups = match &table {
-        Some(table) if !data.group.is_empty() => Some(Split::groups(table, &data.group, ids)?),
-        _ => None,
+    let groups = match (&table, data.group_start) {
+        (Some(table), _) if !data.group.is_empty() => Some(Split::groups(table, &data.group, ids)?),
+        (_, 0) => None,
+        (_, start) => Some(Split::groups_by_name(ids, start)),
     };
     let fractions = [1.0 - data.val_fraction - data.test_fraction, data.val_fraction, data.test_fraction];
     let split = match (&table, &groups) {
@@ -193,9 +194,10 @@ fn cut(config: &Config, ids: &[&str]) -> Result<Split> {
         (None, None) => Split::fractions(ids.len(), fractions, seed)?,
     };
     if let Some(item) = groups.as_ref().and_then(|groups| split.straddler(groups)) {
-        let (id, column) = (ids[item], &data.group);
+        let id = ids[item];
+        let group = if data.group.is_empty() { "data.group_start" } else { &data.group };
         let message =
-            format!("{id} is for testing, and others of its {column} are not; mend the column split");
+            format!("{id} is for testing, and others of its {group} are not; mend the column split");
         return Err(Error::Config(message));
     }
     if data.folds == 0 {

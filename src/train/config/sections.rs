@@ -179,6 +179,9 @@ section! {
         /// A column of the CSV file of data.split: pictures with the same entry, say of one patient, stay in one part of
         /// random splits and folds. Empty: each by itself, the slices of a volume together.
         group: String = String::new();
+        /// Pictures whose names begin with the same so many characters stay together in the same way (Image_01L and Image_01R by 8);
+        /// 0: each by itself.
+        group_start: usize = 0;
         /// Cross-validation: what is not for testing is shared out in this many folds. 0: none.
         folds: usize = 0;
         /// Which fold is for validation, from 0; the others are learnt from.

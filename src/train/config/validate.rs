@@ -148,6 +148,10 @@ impl Config {
         ensure(data.folds == 0 || data.fold < data.folds, || {
             format!("data.fold is {}; folds count from 0 to {}", data.fold, data.folds.saturating_sub(1))
         })?;
+        ensure(data.group.is_empty() || data.group_start == 0, || {
+            "data.group and data.group_start both say which pictures stay together; give one of them"
+                .to_owned()
+        })?;
         ensure(data.group.is_empty() || !data.split.as_os_str().is_empty(), || {
             "data.group names a column; data.split must name the CSV file that has it".to_owned()
         })?;
