@@ -150,6 +150,7 @@ impl Tiles {
             .constant("ROWS", rows as u32)
             .constant("COLUMNS", columns as u32)
             .constant("QUADS", self.quads as u32)
+            .feature("single", self.quads == 1)
             .feature("responds", som.responds())
             .feature("literal", som.literal())
             .feature("anchored", som.anchor > 0.0)
