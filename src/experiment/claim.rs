@@ -166,8 +166,9 @@ impl Claim {
             Test::Welch => format!("{} + {}", a.len(), b.len()),
             Test::Paired => a.keys().filter(|key| b.contains_key(*key)).count().to_string(),
         };
-        let p = self.test.of(&a, &b).map(|test| test.p);
-        Some(Found { effect, right, counted: self.score.score.is_counted(), p, n })
+        let counted = self.score.score.is_counted();
+        let p = self.test.of(&a, &b).map(|test| test.p).filter(|_| !counted);
+        Some(Found { effect, right, counted, p, n })
     }
 
     /// How far straight lines through the scores of every sample rise from end to end.
@@ -235,7 +236,7 @@ struct Found {
     right: bool,
     /// Whether chance has no part in it.
     counted: bool,
-    /// Undefined for too few samples, or such as do not spread.
+    /// Undefined for what is counted, for too few samples, and such as do not spread.
     p: Option<f64>,
     /// How many samples.
     n: String,
@@ -311,8 +312,7 @@ impl Claims {
         let mut tested: Vec<(&mut Compared, f64)> = all
             .iter_mut()
             .flat_map(|judged| &mut judged.compared)
-            .filter_map(|compared| Some((compared.found.as_ref().filter(|f| !f.counted)?.p?, compared)))
-            .map(|(p, compared)| (compared, p))
+            .filter_map(|compared| compared.found.as_ref().and_then(|f| f.p).map(|p| (compared, p)))
             .collect();
         let p: Vec<f64> = tested.iter().map(|(_, p)| *p).collect();
         for ((compared, _), raised) in tested.iter_mut().zip(correction.adjust(&p)) {

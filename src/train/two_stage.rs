@@ -130,7 +130,6 @@ impl TwoStageConfig {
 
 /// A trained run.
 struct Run {
-    folder: PathBuf,
     config: Config,
     setup: Setup,
 }
@@ -144,7 +143,11 @@ impl Run {
             let message = "holds the runs of folds; name one of them";
             return Err(Error::Config(format!("{} {message}", folder.display())));
         }
-        Ok(Self { folder: folder.to_path_buf(), setup: Setup::new(&config)?, config })
+        Ok(Self { setup: Setup::new(&config)?, config })
+    }
+
+    fn folder(&self) -> &Path {
+        &self.config.train.out
     }
 
     /// What both must read alike, since the pictures and masks of one are read for both: the first key in which they differ.
@@ -184,12 +187,12 @@ impl Stages {
         let stages = (!scaled).then_some("data.normalise").or_else(|| runs[0].differs(&runs[1]));
         let whole = baseline.as_ref().and_then(|run| Some((run, run.differs(&runs[1])?)));
         if let Some((run, key)) = stages.map(|key| (&runs[0], key)).or(whole) {
-            let (one, two) = (run.folder.display(), runs[1].folder.display());
+            let (one, two) = (run.folder().display(), runs[1].folder().display());
             return Err(Error::Config(format!("{one} and {two} differ in {key}; they must have the same")));
         }
         if let Some(run) = baseline.as_ref().filter(|run| !matches!(run.setup.fit, Fit::Resize { .. })) {
             let message = "must see whole pictures (data.fit = \"resize\")";
-            return Err(Error::Config(format!("the baseline {} {message}", run.folder.display())));
+            return Err(Error::Config(format!("the baseline {} {message}", run.folder().display())));
         }
         let (stage1, stage2) = (runs[0].setup.model.clone(), runs[1].setup.model.clone());
         let model = TwoStage {
@@ -245,7 +248,7 @@ impl Stages {
         let weights = Arc::new(Weights::new(context, &graph, 0)?);
         let stages = if patches == 0 { 1 } else { 2 };
         for (run, prefix) in self.runs.iter().zip(TwoStage::PREFIXES).take(stages) {
-            load_part(&weights, &format!("{prefix}."), &kept(&run.folder)?)?;
+            load_part(&weights, &format!("{prefix}."), &kept(run.folder())?)?;
         }
         let predictor = TwoStagePredictor::new(model, &weights).mixed(mixed);
         let whole = TwoStageWhole::new(predictor, self.runs[1].setup.normalise.clone());
@@ -389,7 +392,7 @@ pub fn score(
         }
         let shape = Shape::new(1, seen[0], seen[1], model.in_channels);
         let flops = predictor::graph(model, shape)?.0.cost().flops;
-        let baseline = super::predictor(context, &run.setup, &kept(&run.folder)?)?.mixed(mixed);
+        let baseline = super::predictor(context, &run.setup, &kept(run.folder())?)?.mixed(mixed);
         ways.push(way("baseline", flops, &mut Whole::new(vec![baseline], *fit, normalise.clone(), 1))?);
     }
     for (name, patches, flops) in staged {
@@ -412,7 +415,7 @@ fn unseen<'a>(
         let same: Vec<usize> = part(&other.split);
         let same: HashSet<&str> = same.iter().map(|i| other.dataset.id(*i)).collect();
         if let Some(id) = items.iter().map(|i| data.dataset.id(*i)).find(|id| !same.contains(id)) {
-            let folder = run.folder.display();
+            let folder = run.folder().display();
             return Err(Error::Config(format!(
                 "{id} is in another part of the split of {folder}; give the runs one data.split, or equal data keys and seeds"
             )));
