@@ -57,40 +57,60 @@ struct Devices {
     portable: Arc<Context>,
 }
 
-/// What a test has while it runs. A software driver compiles and runs the work of one device after another, so that tests side by
-/// side need devices of their own; those that are done leave theirs to the next.
-struct Lease(&'static Devices);
+impl Devices {
+    fn open() -> &'static Self {
+        let own = Context::new(&Select::parse(None)).expect("a Vulkan, Metal or DX12 driver");
+        let portable = Context::portable(&Select::parse(None)).expect("a Vulkan, Metal or DX12 driver");
+        let portable = Arc::new(portable.with_checks(true));
+        Box::leak(Box::new(Self { own: Arc::new(own), portable }))
+    }
+}
 
-static IDLE: Mutex<Vec<&'static Devices>> = Mutex::new(Vec::new());
+/// Of a software driver, so many devices are opened at most.
+const MOST: usize = 4;
+
+/// Devices, each with the number of tests that use it.
+static POOL: Mutex<Vec<(&'static Devices, usize)>> = Mutex::new(Vec::new());
+
+/// What a test has while it runs. A software driver compiles and runs the work of one device after another, so that tests side by
+/// side need devices of their own; a GPU is shared.
+struct Lease {
+    index: usize,
+    devices: &'static Devices,
+}
 
 thread_local!(static LEASE: Lease = Lease::take());
 
 impl Lease {
     fn take() -> Self {
-        let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Self(idle.unwrap_or_else(|| {
-            let own = Context::new(&Select::parse(None)).expect("a Vulkan, Metal or DX12 driver");
-            let portable = Context::portable(&Select::parse(None)).expect("a Vulkan, Metal or DX12 driver");
-            let portable = Arc::new(portable.with_checks(true));
-            Box::leak(Box::new(Devices { own: Arc::new(own), portable }))
-        }))
+        let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+        let most = if pool.first().is_some_and(|(devices, _)| !devices.own.is_software()) { 1 } else { MOST };
+        let index = match (0..pool.len()).min_by_key(|index| pool[*index].1) {
+            Some(least) if pool[least].1 == 0 || pool.len() == most => least,
+            _ => {
+                pool.push((Devices::open(), 0));
+                pool.len() - 1
+            }
+        };
+        pool[index].1 += 1;
+        Self { index, devices: pool[index].0 }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        IDLE.lock().unwrap_or_else(PoisonError::into_inner).push(self.0);
+        POOL.lock().unwrap_or_else(PoisonError::into_inner)[self.index].1 -= 1;
     }
 }
 
 /// The device: own limits and trusted shaders.
 pub fn context() -> &'static Arc<Context> {
-    LEASE.with(|lease| &lease.0.own)
+    LEASE.with(|lease| &lease.devices.own)
 }
 
 /// The same adapter held to WebGPU's default limits, shaders with bounds checks.
 pub fn portable() -> &'static Arc<Context> {
-    LEASE.with(|lease| &lease.0.portable)
+    LEASE.with(|lease| &lease.devices.portable)
 }
 
 /// Outputs against the twin, on both devices and in half.

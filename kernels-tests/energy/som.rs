@@ -13,7 +13,7 @@ pub const RULES: [Rule; 4] = [
     Rule::Response { literal: true },
 ];
 
-/// One of each kernel: the others differ from these in numbers, or in what `steps_and_gradients` sees.
+/// One of each kernel: the others differ from these in numbers, or in what `steps_and_gradients` and `regions_with_halos` see.
 const KERNELS: [Rule; 2] = [RULES[0], RULES[2]];
 
 fn sample(op: Som, v: Shape, soft: bool) -> Sample {
@@ -87,6 +87,9 @@ fn regions_with_halos() {
             crate::forward([sample(op, v, false).forward_only()]);
         }
     }
+    // Missing neighbours of the literal response, which count, at the borders of regions; by one vec4.
+    let op = Som::new(RULES[3], 0.5, 13);
+    crate::forward([sample(op, Shape::new(1, 45, 37, 3), false).forward_only()]);
 }
 
 /// Three dispatches, the last of which tells an energy alone, on two pictures cut along both axes.

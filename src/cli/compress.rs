@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::{Precision, print_json, run::Part, say};
 use crate::{
     Error, Result,
+    bench::Times,
     gpu::Context,
     graph::{Graph, Shape},
     infer::{Looks, Predictor},
@@ -214,9 +215,5 @@ fn times(predictors: &mut [Predictor], runs: usize) -> Result<Vec<f64>> {
             }
         }
     }
-    let median = |mut times: Vec<f64>| {
-        times.sort_by(f64::total_cmp);
-        times[times.len() / 2]
-    };
-    Ok(times.into_iter().map(median).collect())
+    Ok(times.into_iter().map(|times| Times::of(times).median).collect())
 }

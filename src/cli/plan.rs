@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{ConfigFile, say};
 use crate::{
     Error, Result,
+    bench::Times,
     gpu::{Context, expand},
     graph::{Graph, Plan, Session, Shape, Summary, Weights},
     infer::predictor,
@@ -134,11 +135,7 @@ fn time(context: &Arc<Context>, graph: &Graph, plan: Plan) -> Result<BTreeMap<&'
             times[run] += pass.ms;
         }
     }
-    let median = |mut times: Vec<f64>| {
-        times.sort_by(f64::total_cmp);
-        times[times.len() / 2]
-    };
-    Ok(runs.into_iter().map(|(file, times)| (file, median(times))).collect())
+    Ok(runs.into_iter().map(|(file, times)| (file, Times::of(times).median)).collect())
 }
 
 fn print_times(times: &BTreeMap<&'static str, f64>) {

@@ -65,7 +65,7 @@ pub enum Expect {
 pub enum Verdict {
     /// It is so, and not by chance, or counted.
     Held,
-    /// It is the other way round, and not by chance, or counted.
+    /// It is the other way round, and not by chance; or counted, and not so.
     DidNotHold,
     /// What is seen may be chance.
     NotSignificant,
@@ -166,9 +166,7 @@ impl Claim {
             Test::Welch => format!("{} + {}", a.len(), b.len()),
             Test::Paired => a.keys().filter(|key| b.contains_key(*key)).count().to_string(),
         };
-        let counted = self.score.score.is_counted();
-        let p = self.test.of(&a, &b).map(|test| test.p).filter(|_| !counted);
-        Some(Found { effect, right, counted, p, n })
+        Some(self.found(effect, right, self.test.of(&a, &b).map(|test| test.p), n))
     }
 
     /// How far straight lines through the scores of every sample rise from end to end.
@@ -191,7 +189,13 @@ impl Claim {
             (Expect::Steady, Some(within)) => (effect.abs() <= within, steady(&rises, effect, within)),
             _ => (effect < 0.0, TTest::against(&rises, 0.0).map(|test| test.p)),
         };
-        Some(Found { effect, right, counted: false, p, n: rises.len().to_string() })
+        Some(self.found(effect, right, p, rises.len().to_string()))
+    }
+
+    /// What is counted has no p.
+    fn found(&self, effect: f64, right: bool, p: Option<f64>, n: String) -> Found {
+        let counted = self.score.score.is_counted();
+        Found { effect, right, counted, p: p.filter(|_| !counted), n }
     }
 }
 
@@ -362,7 +366,11 @@ fn section(number: usize, judged: &Judged) -> String {
         Samples::Runs => "a sample a run".into(),
         Samples::Scores => "a sample an evaluation".into(),
     });
-    let test = if claim.along.is_some() { "t-test of the slopes" } else { claim.test.name() };
+    let test = match claim.along {
+        _ if claim.score.score.is_counted() => "counted",
+        Some(_) => "t-test of the slopes",
+        None => claim.test.name(),
+    };
     let mut text = format!(
         "\n## {number}. {}{asked}: {}\n\n{}; {}; {test}.\n\n",
         claim.text,

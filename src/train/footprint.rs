@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Setup, config::Config, runlog::RunLog, training_graph};
 use crate::{
     Result,
+    bench::Times,
     gpu::Context,
     graph::{Plan, Shape},
     infer::{Predictor, predictor},
@@ -60,13 +61,12 @@ impl Footprint {
                 times.push(began.elapsed().as_secs_f64() * 1e3);
             }
         }
-        times.sort_by(f64::total_cmp);
         Ok(Self {
             parameters: predicting.parameters as u64,
             flops: predicting.flops,
             bytes: predicting.peak_bytes,
             training_bytes: Plan::new(&training.graph, context)?.summary().peak_bytes,
-            milliseconds: times[times.len() / 2],
+            milliseconds: Times::of(times).median,
             epochs: convergence(&validations(config)?),
         })
     }

@@ -183,21 +183,27 @@ fn cut(config: &Config, ids: &[&str]) -> Result<Split> {
     let groups = match (&table, data.group_start) {
         (Some(table), _) if !data.group.is_empty() => Some(Split::groups(table, &data.group, ids)?),
         (_, 0) => None,
-        (_, start) => Some(Split::groups_by_name(ids, start)),
+        (_, start) => Some(alike(ids, start)?),
     };
     let fractions = [1.0 - data.val_fraction - data.test_fraction, data.val_fraction, data.test_fraction];
     let split = match (&table, &groups) {
-        (Some(table), _) if Split::names_parts(table)? => Split::from_csv(table, ids)?,
+        // What lacks the column `split` may be there for its groups alone.
+        (Some(table), _) if data.group.is_empty() || Split::names_parts(table)? => {
+            Split::from_csv(table, ids)?
+        }
         (_, Some(groups)) => Split::grouped_fractions(groups, fractions, seed)?,
-        (Some(table), None) => Split::from_csv(table, ids)?,
-        (None, None) if data.kind.is_drawn() && data.shapes_test > 0 => Split::series(series(data)?),
-        (None, None) => Split::fractions(ids.len(), fractions, seed)?,
+        _ if data.kind.is_drawn() && data.shapes_test > 0 => Split::series(series(data)?),
+        _ => Split::fractions(ids.len(), fractions, seed)?,
     };
     if let Some(item) = groups.as_ref().and_then(|groups| split.straddler(groups)) {
         let id = ids[item];
-        let group = if data.group.is_empty() { "data.group_start" } else { &data.group };
-        let message =
-            format!("{id} is for testing, and others of its {group} are not; mend the column split");
+        let others = match data.group.as_str() {
+            "" => {
+                format!("whose names begin with the same {} characters (data.group_start)", data.group_start)
+            }
+            group => format!("of its {group}"),
+        };
+        let message = format!("{id} is for testing, and others {others} are not; mend the column split");
         return Err(Error::Config(message));
     }
     if data.folds == 0 {
@@ -206,8 +212,68 @@ fn cut(config: &Config, ids: &[&str]) -> Result<Split> {
     split.fold(&groups.unwrap_or_else(|| (0..ids.len()).collect()), data.folds, data.fold, data.fold_seed)
 }
 
+/// Groups of what is named alike, of which there must be some: a beginning that is too long would take pictures apart that were
+/// to stay together.
+fn alike(ids: &[&str], start: usize) -> Result<Vec<usize>> {
+    let groups = Split::groups_by_name(ids, start);
+    if ids.len() > 1 && groups.iter().max() == Some(&(ids.len() - 1)) {
+        let message =
+            format!("data.group_start is {start}, and no two names begin with the same {start} characters");
+        return Err(Error::Config(message));
+    }
+    Ok(groups)
+}
+
 /// A file beside the pictures, which is the usual case, or from the working folder.
 fn beside(data: &DataConfig, file: &Path) -> PathBuf {
     let beside = data.root.join(file);
     if beside.is_file() { beside } else { file.to_path_buf() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDS: [&str; 8] = ["a1", "a2", "b1", "b2", "c1", "c2", "d1", "d2"];
+
+    fn config(data: &str) -> Config {
+        Config::from_toml(&format!("[data]\nroot = \"x\"\n{data}"), &[]).unwrap()
+    }
+
+    #[test]
+    fn names_that_begin_alike_stay_together() {
+        for seed in 0..8 {
+            let mut config = config("group_start = 1\nval_fraction = 0.25\ntest_fraction = 0.25");
+            config.train.seed = seed;
+            for folds in [0, 3] {
+                config.data.folds = folds;
+                let split = cut(&config, &IDS).unwrap();
+                for part in [&split.train, &split.val, &split.test] {
+                    assert!(
+                        !part.is_empty()
+                            && part.chunks(2).all(|pair| pair[0] % 2 == 0 && pair[1] == pair[0] + 1)
+                    );
+                }
+            }
+        }
+        let apart = cut(&config("group_start = 2"), &IDS).unwrap_err().to_string();
+        assert!(apart.contains("data.group_start is 2"), "{apart}");
+    }
+
+    #[test]
+    fn a_table_is_not_passed_over_for_groups() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.csv");
+        let config = config(&format!("group_start = 1\nsplit = '{}'", path.display()));
+        let table = |heading: &str, test: usize| {
+            let rows: Vec<String> =
+                (0..8).map(|i| format!("{},{}", IDS[i], if i >= test { "test" } else { "train" })).collect();
+            std::fs::write(&path, format!("id,{heading}\n{}\n", rows.join("\n"))).unwrap();
+            cut(&config, &IDS).map_err(|e| e.to_string())
+        };
+        assert_eq!(table("split", 6).unwrap().test, [6, 7]);
+        let parted = table("split", 5).unwrap_err();
+        assert!(parted.contains("c2 is for testing") && parted.contains("same 1 characters"), "{parted}");
+        assert!(table("part", 6).unwrap_err().contains("split"));
+    }
 }

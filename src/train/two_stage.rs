@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    bench::Times,
     data::{Fit, Grain, Picture, Split},
     gpu::Context,
     graph::{Shape, Weights},
@@ -326,13 +327,6 @@ impl Mapper for Timed<'_> {
     }
 }
 
-impl Timed<'_> {
-    fn median(mut self) -> f64 {
-        self.ms.sort_by(f64::total_cmp);
-        self.ms.get(self.ms.len() / 2).copied().unwrap_or(f64::NAN)
-    }
-}
-
 /// Scores stage 1 alone, both stages and, where one is named, the baseline on the pictures that `part` takes of stage 2's split.
 ///
 /// # Errors
@@ -364,7 +358,7 @@ pub fn score(
     let way = |name: &str, flops: u64, mapper: &mut dyn Mapper| {
         let mut timed = Timed { mapper, last: None, ms: Vec::new() };
         let scores = evaluation.with(&mut timed, &items)?.summary;
-        Ok::<_, Error>(Way { name: name.to_owned(), scores, flops, ms: timed.median() })
+        Ok::<_, Error>(Way { name: name.to_owned(), scores, flops, ms: Times::of(timed.ms).median })
     };
     let size_of = |item: usize| {
         let (width, height) = data.dataset.size(item);

@@ -1,7 +1,10 @@
 use super::*;
-use crate::experiment::{
-    Spec,
-    testing::{chance, results, spec},
+use crate::{
+    experiment::{
+        Spec,
+        testing::{chance, results, spec},
+    },
+    train::Footprint,
 };
 
 /// The claim of a file that is otherwise the same.
@@ -55,6 +58,29 @@ fn trends_are_told() {
     assert_eq!(verdict("of = ['SOM', 'CRF'], along = 'noise', expect = 'rises'"), Verdict::DidNotHold);
     assert_eq!(verdict("of = 'SOM', along = 'noise', expect = 'steady', within = 0.01"), Verdict::DidNotHold);
     assert_eq!(verdict("of = 'SOM', along = 'noise', expect = 'steady', within = 0.5"), Verdict::Held);
+}
+
+/// What is counted differs or does not, with one seed as with many, and is no comparison that others' p are raised for.
+#[test]
+fn what_is_counted_needs_no_test() {
+    let verdicts = |keys: &str| {
+        let mut results = results(spec(&claimed(keys).replace("iou_micro", "parameters")), |_, _, _, _| 0.5);
+        results.seen.retain(|seen| seen.seed == 0);
+        for seen in &mut results.seen {
+            let parameters =
+                if seen.labels[0] == "SOM" { 20 } else { 10 } + u64::from(seen.labels[1] == "noise 80");
+            seen.footprint = Some(Footprint { parameters, ..Footprint::default() });
+        }
+        let claims = Claims::of(&[("e".into(), results)], Correction::Holm).unwrap();
+        let (verdict, text) = (claims.verdicts().next().unwrap().1, claims.markdown());
+        assert!(text.contains("; counted.") && text.contains("number of comparisons, 0"), "{text}");
+        verdict
+    };
+    assert_eq!(verdicts("of = 'SOM', than = ['CRF'], expect = 'higher'"), Verdict::Held);
+    assert_eq!(verdicts("of = 'SOM', than = ['CRF'], expect = 'lower'"), Verdict::DidNotHold);
+    assert_eq!(verdicts("of = 'CRF', than = ['plain'], expect = 'lower'"), Verdict::DidNotHold);
+    assert_eq!(verdicts("of = 'SOM', along = 'noise', expect = 'rises'"), Verdict::Held);
+    assert_eq!(verdicts("of = 'SOM', along = 'noise', expect = 'steady', within = 0.5"), Verdict::DidNotHold);
 }
 
 #[test]

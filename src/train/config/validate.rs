@@ -204,6 +204,11 @@ impl Config {
             let Size { height, width } = data.size;
             format!("data.kind = \"{kind}\" needs a square data.size, got {height}x{width}")
         })?;
+        ensure(data.group_start == 0, || {
+            format!(
+                "data.group_start is for files; pictures of data.kind = \"{kind}\" are drawn each by itself"
+            )
+        })?;
         ensure(data.shapes_test == 0 || data.split.as_os_str().is_empty(), || {
             "data.shapes_test and data.split both say what the test is; leave one out".to_owned()
         })?;
