@@ -80,7 +80,9 @@ fn what_is_counted_needs_no_test() {
     assert_eq!(verdicts("of = 'SOM', than = ['CRF'], expect = 'lower'"), Verdict::DidNotHold);
     assert_eq!(verdicts("of = 'CRF', than = ['plain'], expect = 'lower'"), Verdict::DidNotHold);
     assert_eq!(verdicts("of = 'SOM', along = 'noise', expect = 'rises'"), Verdict::Held);
-    assert_eq!(verdicts("of = 'SOM', along = 'noise', expect = 'steady', within = 0.5"), Verdict::DidNotHold);
+    // In millions.
+    assert_eq!(verdicts("of = 'SOM', along = 'noise', expect = 'steady', within = 1e-7"), Verdict::DidNotHold);
+    assert_eq!(verdicts("of = 'SOM', along = 'noise', expect = 'steady', within = 1e-5"), Verdict::Held);
 }
 
 #[test]
