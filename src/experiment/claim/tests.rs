@@ -81,8 +81,9 @@ fn what_is_counted_needs_no_test() {
     assert_eq!(verdicts("of = 'CRF', than = ['plain'], expect = 'lower'"), Verdict::DidNotHold);
     assert_eq!(verdicts("of = 'SOM', along = 'noise', expect = 'rises'"), Verdict::Held);
     // In millions.
-    assert_eq!(verdicts("of = 'SOM', along = 'noise', expect = 'steady', within = 1e-7"), Verdict::DidNotHold);
-    assert_eq!(verdicts("of = 'SOM', along = 'noise', expect = 'steady', within = 1e-5"), Verdict::Held);
+    let steady = |within: &str| format!("of = 'SOM', along = 'noise', expect = 'steady', within = {within}");
+    assert_eq!(verdicts(&steady("1e-7")), Verdict::DidNotHold);
+    assert_eq!(verdicts(&steady("1e-5")), Verdict::Held);
 }
 
 #[test]
