@@ -32,6 +32,9 @@ component() {
 setup_base
 setup_test_tools
 
+# llvmpipe: most of the time goes to compiling small shaders that run once. GPUs take no notice.
+export GALLIVM_PERF="${GALLIVM_PERF:-nopt}"
+
 if component rustfmt fmt; then step format cargo fmt --check; fi
 if component clippy clippy; then step lints cargo clippy --all-targets --locked -- -D warnings; fi
 step "engine alone" cargo check --locked --no-default-features --lib

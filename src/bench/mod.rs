@@ -9,7 +9,6 @@ mod roofline;
 mod shortcuts;
 mod steps;
 mod table;
-mod times;
 pub mod tune;
 
 use std::sync::Arc;
@@ -23,12 +22,12 @@ pub use self::{
     roofline::roofline,
     steps::StepRow,
     table::Table,
-    times::Times,
 };
 use crate::{
     Result,
     gpu::Context,
     graph::{Cost, Graph, Plan, Role, Session, Shape, Var, VarInfo, Weights},
+    metrics::Times,
 };
 
 /// What to measure.

@@ -13,11 +13,11 @@ use serde::Serialize;
 use super::{Precision, print_json, run::Part, say};
 use crate::{
     Error, Result,
-    bench::Times,
     gpu::Context,
     graph::{Graph, Shape},
     infer::{Looks, Predictor},
     io::atomic::write_atomic,
+    metrics::Times,
     train::{Data, Evaluation, Setup, Shown, config::Config, predictor, weight_bytes},
 };
 

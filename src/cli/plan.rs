@@ -8,10 +8,10 @@ use serde::Serialize;
 use super::{ConfigFile, say};
 use crate::{
     Error, Result,
-    bench::Times,
     gpu::{Context, expand},
     graph::{Graph, Plan, Session, Shape, Summary, Weights},
     infer::predictor,
+    metrics::Times,
     train::{Setup, training_graph},
 };
 

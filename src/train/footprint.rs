@@ -7,11 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::{Setup, config::Config, runlog::RunLog, training_graph};
 use crate::{
     Result,
-    bench::Times,
     gpu::Context,
     graph::{Plan, Shape},
     infer::{Predictor, predictor},
-    metrics::Phase,
+    metrics::{Phase, Times},
 };
 
 /// Predictions that are timed.

@@ -17,12 +17,11 @@ use super::{
 };
 use crate::{
     Error, Result,
-    bench::Times,
     data::{Fit, Grain, Picture, Split},
     gpu::Context,
     graph::{Shape, Weights},
     infer::{Looks, Mapper, Probabilities, TwoStagePredictor, TwoStageWhole, Whole, predictor, two_stage},
-    metrics::Summary,
+    metrics::{Summary, Times},
     models::{Doubt, TwoStage},
 };
 
