@@ -12,6 +12,7 @@ use gyre::{
     infer::predictor,
     loss::LossSpec,
     models::{Model, Network},
+    ops::{Act, Activation},
     train::{StepOptions, training_graph},
 };
 
@@ -221,4 +222,38 @@ fn weights_of_another_model_are_refused() {
     let (two, three) = (build(vec![4, 8]), build(vec![4, 8, 16]));
     let weights = Arc::new(Weights::new(context(), &two, 0).unwrap());
     assert!(Session::new(Plan::new(&three, context()).unwrap(), &weights).is_err());
+}
+
+/// Numbers of any count go there and come back, in the order of the calls: small ones, those that go through buffers which are kept,
+/// and those too large for them, from several threads at once.
+#[test]
+fn what_is_written_is_read() {
+    let check = |h: usize, w: usize, c: usize| {
+        let mut graph = Graph::new();
+        let x = graph.input("x", Shape::new(1, h, w, c));
+        let y = graph.apply(Activation::new(Act::Relu), &[x]).unwrap();
+        graph.output(y);
+        let weights = Arc::new(Weights::new(context(), &graph, 0).unwrap());
+        let session = Session::new(Plan::new(&graph, context()).unwrap(), &weights).unwrap();
+        let numbers =
+            |round: usize| (0..h * w * c).map(|i| ((i * 7 + round) % 1013) as f32).collect::<Vec<_>>();
+        for round in 0..3 {
+            // What a later write replaces is gone, though neither was waited for.
+            session.write(x, &numbers(round + 1)).unwrap();
+            session.write(x, &numbers(round)).unwrap();
+            session.run();
+            assert!(session.read(y).unwrap() == numbers(round), "{h}x{w}x{c}, {round}");
+        }
+        let padded = session.read_padded(y).unwrap();
+        let lanes = c.next_multiple_of(4);
+        assert!(padded.chunks_exact(lanes).all(|pixel| pixel[c..].iter().all(|v| *v == 0.0)), "{h}x{w}x{c}");
+    };
+    std::thread::scope(|scope| {
+        for c in [1, 2, 3, 4, 5] {
+            scope.spawn(move || {
+                [(1, 1), (63, 65), (129, 100), (300, 257)].into_iter().for_each(|(h, w)| check(h, w, c))
+            });
+        }
+    });
+    check(2081, 2017, 1);
 }

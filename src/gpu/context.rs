@@ -2,12 +2,15 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use serde::Serialize;
 
-use super::{Capabilities, Choices, Kernel, Matrices, Variant};
+use super::{
+    Capabilities, Choices, Kernel, Matrices, Variant,
+    transfer::{Transfers, unlock},
+};
 use crate::{Error, Result};
 
 /// Which adapter to use.
@@ -101,6 +104,7 @@ pub struct Context {
     choices: Mutex<Choices>,
     pipelines: Option<wgpu::PipelineCache>,
     inbox: Arc<Mutex<Inbox>>,
+    pub(super) transfers: Transfers,
 }
 
 fn instance() -> wgpu::Instance {
@@ -228,6 +232,7 @@ impl Context {
             choices: Mutex::default(),
             pipelines: None,
             inbox: Arc::default(),
+            transfers: Transfers::new(&device),
             device,
             queue,
         }
@@ -392,42 +397,4 @@ impl Context {
             None => Ok(()),
         }
     }
-
-    /// Copies `bytes` from `offset` of a buffer back to the host, waiting for it.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the copy or the mapping fails.
-    pub fn read(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<Vec<u8>> {
-        self.read_with(buffer, offset, bytes, <[u8]>::to_vec)
-    }
-
-    /// As [`Self::read`], without a copy of the bytes.
-    pub(crate) fn read_with<T>(
-        &self,
-        buffer: &wgpu::Buffer,
-        offset: u64,
-        bytes: u64,
-        take: impl FnOnce(&[u8]) -> T,
-    ) -> Result<T> {
-        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-        let staging = self.buffer("read back", bytes, usage)?;
-        let mut encoder = self.device.create_command_encoder(&Default::default());
-        encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, bytes);
-        self.queue.submit([encoder.finish()]);
-        let (sender, receiver) = std::sync::mpsc::channel();
-        staging.map_async(wgpu::MapMode::Read, .., move |result| {
-            // The receiver is gone only if this call already failed.
-            let _ = sender.send(result);
-        });
-        self.wait()?;
-        let lost = |e: &dyn std::fmt::Display| Error::Device(format!("reading a buffer back: {e}"));
-        receiver.recv().map_err(|e| lost(&e))?.map_err(|e| lost(&e))?;
-        let view = staging.get_mapped_range(..).map_err(|e| lost(&e))?;
-        Ok(take(&view))
-    }
-}
-
-/// What a thread that panicked left behind is whole: nothing here is changed in steps.
-fn unlock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

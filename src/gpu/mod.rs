@@ -8,6 +8,7 @@ mod half;
 mod kernel;
 mod shader;
 mod timing;
+mod transfer;
 
 pub use capabilities::{Capabilities, Matrices};
 pub use choices::Choices;

@@ -10,6 +10,9 @@ use crate::{
     gpu::{Binding, Context, Kernel, PassTime, Step, time},
 };
 
+/// Pixels that are padded at a time.
+const PART: usize = 1024;
+
 /// A plan on a device. Replaying it submits the same commands each time; only inputs change.
 pub struct Session {
     context: Arc<Context>,
@@ -147,9 +150,14 @@ impl Session {
             ));
         }
         let Ok(binding) = self.binding(var) else { return Ok(()) };
-        let padded = pad_channels(info.shape, data);
-        self.context.queue.write_buffer(binding.buffer, binding.offset, &info.precision.encode(&padded));
-        Ok(())
+        let c = info.shape.c;
+        // Padded part by part, each small enough for the processor's cache.
+        self.context.write_with(binding.buffer, binding.offset, info.bytes(), |put| {
+            for part in data.chunks(PART * c) {
+                let shape = Shape::new(1, 1, part.len() / c, c);
+                put(&info.precision.encode(&pad_channels(shape, part)));
+            }
+        })
     }
 
     /// Sets an input to raw words (seeds, counters) in the places of its numbers.
