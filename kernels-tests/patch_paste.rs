@@ -8,17 +8,18 @@ fn sample(
     grid: PatchGrid,
     window: [usize; 2],
     blend: usize,
-    [h, w]: [usize; 2],
+    [h, w, factor]: [usize; 3],
     c: usize,
     k: usize,
 ) -> Sample {
     let shapes = [
-        Shape::new(2, h, w, c),
+        Shape::new(2, h / factor, w / factor, c),
         Shape::new(2 * k, window[0], window[1], c),
         Shape::new(2, grid.cells[0], grid.cells[1], 1),
     ];
-    let label = format!("{grid:?} {window:?} {blend} {c} {k}");
-    let mut sample = Sample::new(label, PatchPaste { grid, blend }, &shapes).constants(&[2]).forward_only();
+    let label = format!("{grid:?} {window:?} {blend} {c} {k} {factor}");
+    let mut sample =
+        Sample::new(label, PatchPaste { grid, blend, factor }, &shapes).constants(&[2]).forward_only();
     let scores = sample.inputs[2].map(f64::round);
     sample.inputs[2] = TopK { k, at_least: None }.twin(&[scores]).swap_remove(1);
     sample
@@ -27,14 +28,14 @@ fn sample(
 #[test]
 fn any_size_and_number_pasted_or_blended() {
     for (cells, size, map, window, blend) in [
-        ([2, 2], [8, 8], [8, 8], [4, 4], 0),
-        ([2, 2], [8, 8], [8, 8], [8, 6], 1),
-        ([2, 2], [9, 8], [9, 8], [9, 8], 2),
-        ([3, 4], [17, 23], [18, 24], [6, 6], 0),
-        ([3, 4], [17, 23], [18, 24], [10, 10], 2),
-        ([1, 5], [3, 11], [3, 11], [3, 5], 1),
-        ([4, 3], [37, 41], [40, 48], [16, 24], 3),
-        ([1, 1], [1, 1], [1, 1], [1, 1], 0),
+        ([2, 2], [8, 8], [8, 8, 1], [4, 4], 0),
+        ([2, 2], [8, 8], [8, 8, 4], [8, 6], 1),
+        ([2, 2], [9, 8], [9, 8, 1], [9, 8], 2),
+        ([3, 4], [17, 23], [18, 24, 2], [6, 6], 0),
+        ([3, 4], [17, 23], [18, 24, 1], [10, 10], 2),
+        ([1, 5], [3, 11], [3, 11, 1], [3, 5], 1),
+        ([4, 3], [37, 41], [40, 48, 8], [16, 24], 3),
+        ([1, 1], [1, 1], [1, 1, 1], [1, 1], 0),
     ] {
         let grid = PatchGrid { cells, size };
         for k in [1, grid.count() / 2 + 1, grid.count()] {
@@ -55,7 +56,7 @@ fn what_was_cut_out_fits_back() {
         let chosen = TopK { k, at_least: None }.twin(std::slice::from_ref(&scores));
         for (window, blend) in [([10, 11], 0), ([16, 24], 3), ([16, 24], 0)] {
             let cut = PatchGather { grid, window }.twin(&[map.clone(), chosen[0].clone()]).swap_remove(0);
-            let made = &PatchPaste { grid, blend }.twin(&[map.clone(), cut, chosen[1].clone()])[0];
+            let made = &PatchPaste { grid, blend, factor: 1 }.twin(&[map.clone(), cut, chosen[1].clone()])[0];
             let far = made.data.iter().zip(&map.data).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
             assert!(far < 1e-12, "{k} {window:?} {blend}: {far}");
         }
@@ -75,7 +76,8 @@ fn blending_leaves_no_seam() {
         _ => -1.0,
     });
     let jump = |blend: usize| {
-        let made = &PatchPaste { grid, blend }.twin(&[map.clone(), windows.clone(), ranks.clone()])[0];
+        let made =
+            &PatchPaste { grid, blend, factor: 1 }.twin(&[map.clone(), windows.clone(), ranks.clone()])[0];
         assert_eq!((made.at(0, 24, 24, 0), made.at(0, 24, 32, 0), made.at(0, 24, 70, 0)), (1.0, 1.0, 0.0));
         let mut most = 0.0f64;
         for (y, x) in (1..64).flat_map(|y| (1..72).map(move |x| (y, x))) {
@@ -93,7 +95,7 @@ fn blending_leaves_no_seam() {
 fn misfits_are_refused() {
     let grid = PatchGrid { cells: [2, 2], size: [8, 8] };
     let (map, ranks) = (Shape::new(2, 8, 8, 3), Shape::new(2, 2, 2, 1));
-    let of = |blend, windows| PatchPaste { grid, blend }.shapes(&[map, windows, ranks]);
+    let of = |blend, windows| PatchPaste { grid, blend, factor: 1 }.shapes(&[map, windows, ranks]);
     assert!(of(0, Shape::new(4, 4, 4, 3)).is_ok());
     assert!(of(0, Shape::new(3, 4, 4, 3)).is_err());
     assert!(of(0, Shape::new(4, 4, 4, 1)).is_err());

@@ -1,12 +1,15 @@
 // Refined windows pasted over a map, or blended into it across the borders of their patches.
 //
-// An invocation makes RUN pixels of a row for one vec4 of channels, and finds the next patch without a division. Traffic: the
-// map once, the result once; of windows what shows.
+// An invocation makes RUN pixels of a row for one vec4 of channels, a strip of FACTOR where the map is seen enlarged, and finds
+// the next patch without a division. Traffic: the result once; the map once, or of one that is seen enlarged six pixels a strip,
+// mostly from cache; of windows what shows.
 
-import package::variant::RUN;
+import package::variant::{FACTOR, RUN};
+import package::shared::enlarge::{map, pixel, strip};
 import package::shared::grid::invocation;
 import package::shared::patches::{patch_start, window_start};
 
+// Height and width are the result's.
 struct Params {
     rows: u32, cols: u32, h: u32, w: u32,
     size: u32, k: u32, window_h: u32, window_w: u32, map_h: u32, map_w: u32, c4: u32, blend: f32,
@@ -14,7 +17,6 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> made: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> map: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> windows: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> ranks: array<vec4<f32>>;
 
@@ -35,9 +37,13 @@ fn other(own: Span, at: u32, size: u32, cells: u32) -> Span {
     return Span(own.cell, own.start, own.end, 0.0);
 }
 
-// What the patch at `row` and `col` of picture `n` says of the pixel: `coarse` where it was not refined.
-fn refined(n: u32, row: Span, col: Span, y: u32, x: u32, c: u32, coarse: vec4<f32>) -> vec4<f32> {
-    let rank = i32(ranks[(n * p.rows + row.cell) * p.cols + col.cell].x);
+// Which of its picture's windows refines the patch at `row` and `col` of picture n: negative if none does.
+fn rank(n: u32, row: Span, col: Span) -> i32 {
+    return i32(ranks[(n * p.rows + row.cell) * p.cols + col.cell].x);
+}
+
+// What that window says of a pixel: `coarse` where there is none.
+fn refined(n: u32, rank: i32, row: Span, col: Span, y: u32, x: u32, c: u32, coarse: vec4<f32>) -> vec4<f32> {
     if rank < 0 { return coarse; }
     let top = window_start(row.start, row.end, p.window_h, p.map_h);
     let left = window_start(col.start, col.end, p.window_w, p.map_w);
@@ -50,10 +56,10 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
     let i = invocation(gid, groups);
     if i >= p.size { return; }
     let c = i % p.c4;
-    let strip = i / p.c4;
-    let strips = (p.map_w + RUN - 1u) / RUN;
-    let line = strip / strips;
-    let first = (strip - line * strips) * RUN;
+    let run = i / p.c4;
+    let runs = (p.map_w + RUN - 1u) / RUN;
+    let line = run / runs;
+    let first = (run - line * runs) * RUN;
     let n = line / p.map_h;
     let y = line - n * p.map_h;
     // Beyond the picture the last patch goes on, and nothing is taken of it.
@@ -61,31 +67,38 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
     let cell_x = ((min(first, p.w - 1u) + 1u) * p.cols - 1u) / p.w;
     let row = Span(cell_y, patch_start(cell_y, p.h, p.rows), patch_start(cell_y + 1u, p.h, p.rows), 1.0);
     var col = Span(cell_x, patch_start(cell_x, p.w, p.cols), patch_start(cell_x + 1u, p.w, p.cols), 1.0);
+    var own = rank(n, row, col);
     @if(blended) let next_row = other(row, min(y, p.h - 1u), p.h, p.rows);
+    @if(enlarged) let seen = strip(n, y, first / FACTOR, p.map_h / FACTOR, p.map_w / FACTOR, c, p.c4);
     for (var x = first; x < min(first + RUN, p.map_w); x++) {
-        let at = (line * p.map_w + x) * p.c4 + c;
-        let coarse = map[at];
+        @if(!enlarged) let seen = strip(n, y, x, p.map_h, p.map_w, c, p.c4);
+        let coarse = pixel(seen, (x - first) % FACTOR);
         var v = coarse;
         if y < p.h && x < p.w {
             if x >= col.end {
                 col.cell += 1u;
                 col.start = col.end;
                 col.end = patch_start(col.cell + 1u, p.w, p.cols);
+                own = rank(n, row, col);
             }
-            v = refined(n, row, col, y, x, c, coarse);
+            v = refined(n, own, row, col, y, x, c, coarse);
             @if(blended) {
                 let next_col = other(col, x, p.w, p.cols);
                 // A share of 0 takes what is read for the pixel itself, which is within all windows.
-                if next_col.share > 0.0 { v = mix(v, refined(n, row, next_col, y, x, c, coarse), next_col.share); }
+                if next_col.share > 0.0 {
+                    let beside = refined(n, rank(n, row, next_col), row, next_col, y, x, c, coarse);
+                    v = mix(v, beside, next_col.share);
+                }
                 if next_row.share > 0.0 {
-                    var below = refined(n, next_row, col, y, x, c, coarse);
+                    var below = refined(n, rank(n, next_row, col), next_row, col, y, x, c, coarse);
                     if next_col.share > 0.0 {
-                        below = mix(below, refined(n, next_row, next_col, y, x, c, coarse), next_col.share);
+                        let across = refined(n, rank(n, next_row, next_col), next_row, next_col, y, x, c, coarse);
+                        below = mix(below, across, next_col.share);
                     }
                     v = mix(v, below, next_row.share);
                 }
             }
         }
-        made[at] = v;
+        made[(line * p.map_w + x) * p.c4 + c] = v;
     }
 }

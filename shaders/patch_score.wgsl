@@ -1,17 +1,18 @@
 // How unsure probabilities are, by patches of a grid: the mean over a patch of what the largest probability of a pixel lacks
 // to 1, or (of_means) what the largest of the patch's mean probabilities lacks.
 //
-// A workgroup a patch, 32 invocations side by side, which walk its pixels in fixed order; their sums meet in a tree. Traffic:
-// the map once.
+// A workgroup a patch, whose invocations walk its strips (shared/enlarge) in fixed order; their sums meet in a tree. Traffic: the
+// map once, or of one that is seen enlarged six pixels a strip, mostly from cache.
 
-import package::variant::THREADS;
+import package::variant::{FACTOR, THREADS};
+import package::shared::enlarge::{map, pixel, strip};
 import package::shared::patches::patch_start;
 
+// The map's own height and width.
 struct Params { rows: u32, cols: u32, h: u32, w: u32, patches: u32, map_h: u32, map_w: u32, c4: u32 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> scores: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> map: array<vec4<f32>>;
 
 var<workgroup> sums: array<vec4<f32>, THREADS>;
 
@@ -53,14 +54,25 @@ fn main(
     let left = patch_start(col, p.w, p.cols);
     let right = patch_start(col + 1u, p.w, p.cols);
     let share = 1.0 / f32((bottom - top) * (right - left));
+    let first = left / FACTOR;
+    let columns = (right + FACTOR - 1u) / FACTOR - first;
+    let strips = (bottom - top) * columns;
     @if(!of_means) {
         var sum = 0.0;
-        for (var y = top + lane / 32u; y < bottom; y += THREADS / 32u) {
-            let start = (n * p.map_h + y) * p.map_w;
-            for (var x = left + lane % 32u; x < right; x += 32u) {
-                var best = 0.0;
-                for (var c = 0u; c < p.c4; c++) { best = max(best, largest(map[(start + x) * p.c4 + c])); }
-                sum += 1.0 - best;
+        for (var s = lane; s < strips; s += THREADS) {
+            let line = s / columns;
+            let column = first + s - line * columns;
+            let seen = strip(n, top + line, column, p.map_h, p.map_w, 0u, p.c4);
+            for (var k = 0u; k < FACTOR; k++) {
+                var best = largest(pixel(seen, k));
+                @if(wide) {
+                    for (var c = 1u; c < p.c4; c++) {
+                        let more = strip(n, top + line, column, p.map_h, p.map_w, c, p.c4);
+                        best = max(best, largest(pixel(more, k)));
+                    }
+                }
+                let x = column * FACTOR + k;
+                sum += select(0.0, 1.0 - best, x >= left && x < right);
             }
         }
         let all = total(vec4<f32>(sum, 0.0, 0.0, 0.0), lane);
@@ -70,9 +82,14 @@ fn main(
         var best = 0.0;
         for (var c = 0u; c < p.c4; c++) {
             var sum = vec4<f32>(0.0);
-            for (var y = top + lane / 32u; y < bottom; y += THREADS / 32u) {
-                let start = (n * p.map_h + y) * p.map_w;
-                for (var x = left + lane % 32u; x < right; x += 32u) { sum += map[(start + x) * p.c4 + c]; }
+            for (var s = lane; s < strips; s += THREADS) {
+                let line = s / columns;
+                let column = first + s - line * columns;
+                let seen = strip(n, top + line, column, p.map_h, p.map_w, c, p.c4);
+                for (var k = 0u; k < FACTOR; k++) {
+                    let x = column * FACTOR + k;
+                    sum += select(vec4<f32>(0.0), pixel(seen, k), x >= left && x < right);
+                }
             }
             best = max(best, largest(share * total(sum, lane)));
         }

@@ -1,7 +1,7 @@
 // Pictures at another size: nearest pixel or bilinear.
 //
 // Tiling: an invocation makes RUN pixels of a row for one vec4 of channels, walking along the input without a
-// division. Traffic: y written once; bilinear reads four x for each, mostly from cache.
+// division. Traffic: y written once; bilinear reads four x for each place on the input it comes to, mostly from cache.
 
 import package::variant::RUN;
 import package::shared::grid::invocation;
@@ -10,6 +10,13 @@ import package::shared::scale::{Scale, Place, Spot, place, spot};
 @group(0) @binding(0) var<uniform> p: Scale;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
+
+// Column `at` of the input between two of its rows, for block c of channels.
+@if(bilinear)
+fn column(upper: u32, lower: u32, at: i32, share: f32, c: u32) -> vec4<f32> {
+    let i = u32(clamp(at, 0, p.in_w - 1));
+    return mix(x[(upper + i) * p.c4 + c], x[(lower + i) * p.c4 + c], share);
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -28,18 +35,21 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) 
     let whole = p.mul_x / p.den_x;
     let part = p.mul_x - whole * p.den_x;
     var at = place(first, p.mul_x, p.add_x, p.den_x);
+    @if(bilinear) var left = column(upper, lower, at.at, row.share, c);
+    @if(bilinear) var right = column(upper, lower, max(at.at, 0) + 1, row.share, c);
     for (var ox = first; ox < min(first + i32(RUN), p.out_w); ox++) {
         let col = spot(at, p.den_x);
-        var v = x[(upper + u32(col.at)) * p.c4 + c];
-        @if(bilinear) {
-            let right = u32(min(col.at + 1, p.in_w - 1));
-            let above = mix(v, x[(upper + right) * p.c4 + c], col.share);
-            let below = mix(x[(lower + u32(col.at)) * p.c4 + c], x[(lower + right) * p.c4 + c], col.share);
-            v = mix(above, below, row.share);
-        }
+        @if(!bilinear) let v = x[(upper + u32(col.at)) * p.c4 + c];
+        @if(bilinear) let v = mix(left, right, col.share);
         y[u32(line * p.out_w + ox) * p.c4 + c] = v;
         let carry = at.part + part >= p.den_x;
         at.at += select(whole, whole + 1, carry);
         at.part += select(part, part - p.den_x, carry);
+        @if(bilinear) {
+            if max(at.at, 0) != col.at {
+                left = column(upper, lower, at.at, row.share, c);
+                right = column(upper, lower, at.at + 1, row.share, c);
+            }
+        }
     }
 }

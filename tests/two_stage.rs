@@ -122,8 +122,8 @@ fn check_parts(model: &TwoStage, scale: f32, within: f64) {
     let map = Resize::bilinear([h, w], false).twin(&[coarse]).swap_remove(0);
     let grid = PatchGrid { cells: model.cells, size };
     let chances = Array { shape: map.shape, data: map.data.iter().map(|v| told(*v)).collect() };
-    let scores =
-        PatchScore { grid, of_means: model.doubt != Doubt::Mean }.twin(std::slice::from_ref(&chances));
+    let scores = PatchScore { grid, of_means: model.doubt != Doubt::Mean, factor: 1 }
+        .twin(std::slice::from_ref(&chances));
     let at_least = (model.doubt == Doubt::Threshold).then_some(0.25);
     let ranked = TopK { k: model.patches, at_least }.twin(&scores);
     let window = model.window(size);
@@ -131,7 +131,7 @@ fn check_parts(model: &TwoStage, scale: f32, within: f64) {
     let refined = Predictor::new(two.0, &two.1, window).predict(&single(&gathered), model.patches).unwrap();
     let refined =
         Array { shape: gathered.shape.with_c(classes), data: refined.into_iter().map(within_map).collect() };
-    let paste = PatchPaste { grid, blend: if model.blend { model.overlap } else { 0 } };
+    let paste = PatchPaste { grid, blend: if model.blend { model.overlap } else { 0 }, factor: 1 };
     let pasted = paste.twin(&[map, refined, ranked[1].clone()]).swap_remove(0);
     let want: Vec<f32> = pasted.data.iter().map(|v| told(*v) as f32).collect();
 

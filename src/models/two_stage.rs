@@ -174,17 +174,20 @@ impl TwoStage {
         let coarse = graph.scoped(Self::PREFIXES[0], |graph| self.stage1.build(graph, small, false))?;
         let mut descended: Vec<Var> = Descent::last(graph).into_iter().collect();
         let coarse = if self.logits { coarse } else { probabilities(graph, coarse)? };
+        // Probabilities are enlarged where they are seen, and are nowhere as large; logits, before they are made probabilities.
+        let at_once = self.logits || self.patches == 0;
         let map = match factor {
-            1 => coarse,
-            _ => graph.apply(Resize::bilinear([shape.h, shape.w], false), &[coarse])?,
+            2.. if at_once => graph.apply(Resize::bilinear([shape.h, shape.w], false), &[coarse])?,
+            _ => coarse,
         };
+        let factor = if at_once { 1 } else { factor };
         if self.patches == 0 {
             let map = if self.logits { probabilities(graph, map)? } else { map };
             return Ok(Staged { map, scores: None, chosen: None, descended });
         }
         let chances = if self.logits { probabilities(graph, map)? } else { map };
         let (grid, window) = (self.grid(size), self.window(size));
-        let score = PatchScore { grid, of_means: self.doubt != Doubt::Mean };
+        let score = PatchScore { grid, of_means: self.doubt != Doubt::Mean, factor };
         let scores = graph.apply(score, &[chances])?;
         let at_least = (self.doubt == Doubt::Threshold).then_some(LEAST_DOUBT);
         let ranked = graph.apply_all(TopK { k: self.patches, at_least }, &[scores])?;
@@ -192,7 +195,7 @@ impl TwoStage {
         let refined = graph.scoped(Self::PREFIXES[1], |graph| self.stage2.build(graph, windows, false))?;
         descended.extend(Descent::last(graph).filter(|last| !descended.contains(last)));
         let refined = if self.logits { refined } else { probabilities(graph, refined)? };
-        let paste = PatchPaste { grid, blend: if self.blend { self.overlap } else { 0 } };
+        let paste = PatchPaste { grid, blend: if self.blend { self.overlap } else { 0 }, factor };
         let pasted = graph.apply(paste, &[map, refined, ranked[1]])?;
         let map = if self.logits { probabilities(graph, pasted)? } else { pasted };
         Ok(Staged { map, scores: Some(scores), chosen: Some(ranked[0]), descended })

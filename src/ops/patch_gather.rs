@@ -7,6 +7,9 @@ use crate::{
     graph::{Access, Array, Backward, Cost, Lowering, Operator, Shape},
 };
 
+/// Pixels of a row that one invocation makes.
+const RUN: usize = 8;
+
 /// The windows of `window` pixels (height, width) around chosen patches ([`PatchGrid::origin`]). Inputs: pictures
 /// `[N, H, W, C]`, and which patches of each, row by row, `[N, 1, K, 1]`, read on the device. Output `[N K, height, width, C]`,
 /// picture by picture; zeros for a place below 0, which is no patch.
@@ -66,9 +69,10 @@ impl Operator for PatchGather {
 
     fn lower(&self, l: &mut Lowering<'_>) -> Result<()> {
         let (picture, places, made) = (l.input_shape(0), l.input_shape(1), l.output_shape(0));
+        let threads = made.n * made.h * made.w.div_ceil(RUN) * made.c4();
         let mut params = self.grid.params();
         params.extend([
-            ("size", made.vec4s().into()),
+            ("size", threads.into()),
             ("k", places.w.into()),
             ("window_h", made.h.into()),
             ("window_w", made.w.into()),
@@ -77,7 +81,8 @@ impl Operator for PatchGather {
             ("c4", picture.c4().into()),
         ]);
         let buffers = vec![Access::Write(l.output(0)), Access::Read(l.input(0)), Access::Read(l.input(1))];
-        l.dispatch(Variant::new("patch_gather"), params, buffers, made.vec4s());
+        let variant = Variant::new("patch_gather").constant("RUN", RUN as u32);
+        l.dispatch(variant, params, buffers, threads);
         Ok(())
     }
 

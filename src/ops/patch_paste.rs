@@ -1,18 +1,22 @@
 //! Refined patches over a map.
 
-use super::{PatchGrid, patch_gather::check_window};
+use super::{
+    PatchGrid,
+    patch_gather::check_window,
+    patch_score::{enlarge, enlarged, enlarging_flops},
+};
 use crate::{
     Error, Result,
     gpu::Variant,
     graph::{Access, Array, Backward, Cost, Lowering, Operator, Shape},
 };
 
-/// Pixels of a row that one invocation makes.
+/// Pixels of a row that one invocation makes where the map is not seen enlarged.
 const RUN: usize = 8;
 
 /// The map with refined patches in place of its own. Inputs: the map `[N, H, W, C]`; windows around the chosen patches,
 /// refined, `[N K, height, width, C]` as [`super::PatchGather`] cuts them out; and of each patch of the grid which of
-/// its picture's K it is, or -1, `[N, rows, cols, 1]`. Output: as the map.
+/// its picture's K it is, or -1, `[N, rows, cols, 1]`. Output: as the map, at the size it is seen at.
 ///
 /// Without blending every pixel is of the patch it lies in. With it, pixels within `blend` of a border between two
 /// patches are of both, their shares going straight from 1 to 0 across the border; what was not refined has the map's
@@ -23,6 +27,9 @@ pub struct PatchPaste {
     pub grid: PatchGrid,
     /// Pixels on either side of a border over which patches are blended; 0: none.
     pub blend: usize,
+    /// The map is given so many times smaller along each side, and seen enlarged bilinearly ([`super::Resize::bilinear`] without
+    /// `align_corners`); 1: as it is.
+    pub factor: usize,
 }
 
 impl PatchPaste {
@@ -55,8 +62,9 @@ impl Operator for PatchPaste {
             let message = format!("wants a map, windows and ranks, got {inputs:?}");
             return Err(Error::shape("patch_paste", message));
         };
+        let map = enlarged("patch_paste", *map, self.factor)?;
         let (window, blend) = ([windows.h, windows.w], self.blend);
-        check_window("patch_paste", &self.grid, window, *map)?;
+        check_window("patch_paste", &self.grid, window, map)?;
         let [rows, cols] = self.grid.cells;
         let whole = windows.n > 0 && windows.n.is_multiple_of(map.n) && windows.c == map.c;
         if !whole || *ranks != Shape::new(map.n, rows, cols, 1) {
@@ -74,12 +82,13 @@ impl Operator for PatchPaste {
                 return Err(Error::shape("patch_paste", message));
             }
         }
-        Ok(vec![*map])
+        Ok(vec![map])
     }
 
     fn cost(&self, inputs: &[Shape], outputs: &[Shape]) -> Cost {
-        let pixels = (inputs[1].count() * if self.blend > 0 { 2 } else { 0 }) as u64;
-        Cost { flops: pixels, bytes: 2 * outputs[0].bytes() + inputs[1].bytes() }
+        let blending = (inputs[1].count() * if self.blend > 0 { 2 } else { 0 }) as u64;
+        let flops = blending + enlarging_flops(outputs[0].count() as u64, self.factor);
+        Cost { flops, bytes: inputs[0].bytes() + outputs[0].bytes() + inputs[1].bytes() }
     }
 
     fn gradient(&self, _: &mut Backward<'_>) -> Result<()> {
@@ -91,8 +100,9 @@ impl Operator for PatchPaste {
     }
 
     fn lower(&self, l: &mut Lowering<'_>) -> Result<()> {
-        let (map, windows) = (l.input_shape(0), l.input_shape(1));
-        let threads = map.n * map.h * map.w.div_ceil(RUN) * map.c4();
+        let (map, windows) = (l.output_shape(0), l.input_shape(1));
+        let run = if self.factor > 1 { self.factor } else { RUN };
+        let threads = map.n * map.h * map.w.div_ceil(run) * map.c4();
         let mut params = self.grid.params();
         params.extend([
             ("size", threads.into()),
@@ -104,8 +114,11 @@ impl Operator for PatchPaste {
             ("c4", map.c4().into()),
             ("blend", (self.blend as f32).into()),
         ]);
-        let variant =
-            Variant::new("patch_paste").feature("blended", self.blend > 0).constant("RUN", RUN as u32);
+        let variant = Variant::new("patch_paste")
+            .feature("blended", self.blend > 0)
+            .feature("enlarged", self.factor > 1)
+            .constant("FACTOR", self.factor as u32)
+            .constant("RUN", run as u32);
         let buffers = vec![
             Access::Write(l.output(0)),
             Access::Read(l.input(0)),
@@ -117,7 +130,7 @@ impl Operator for PatchPaste {
     }
 
     fn twin(&self, inputs: &[Array]) -> Vec<Array> {
-        let (map, windows, ranks) = (&inputs[0], &inputs[1], &inputs[2]);
+        let (map, windows, ranks) = (&enlarge(&inputs[0], self.factor), &inputs[1], &inputs[2]);
         let k = windows.shape.n / map.shape.n;
         let [h, w] = self.grid.size;
         vec![Array::from_fn(map.shape, |n, y, x, c| {

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
+use super::Resize;
 use crate::{
     Error, Result,
     gpu::{Variant, Word},
     graph::{Access, Array, Backward, Cost, Lowering, Operator, Shape},
 };
 
-/// Invocations of a workgroup, 32 along rows.
+/// Invocations of a workgroup.
 const THREADS: u32 = 256;
 /// Longest side: products of a side and a number of cells are 32-bit whole numbers.
 const LONGEST: usize = 1 << 15;
@@ -75,6 +76,30 @@ impl PatchGrid {
     }
 }
 
+/// The shape of a map that is seen `factor` times as large as it is stored.
+///
+/// # Errors
+/// [`Error::Shape`] in the name of `op` for a factor of 0, or a map too large.
+pub(super) fn enlarged(op: &'static str, map: Shape, factor: usize) -> Result<Shape> {
+    let large = Shape { h: map.h.saturating_mul(factor), w: map.w.saturating_mul(factor), ..map };
+    if factor == 0 || large.h.max(large.w) > LONGEST {
+        let message = format!("{map} cannot be enlarged {factor} times: a side has 1 to {LONGEST} pixels");
+        return Err(Error::shape(op, message));
+    }
+    Ok(large)
+}
+
+/// On the host: the map as it is seen.
+pub(super) fn enlarge(map: &Array, factor: usize) -> Array {
+    let to = [map.shape.h * factor, map.shape.w * factor];
+    Resize::bilinear(to, false).twin(std::slice::from_ref(map)).swap_remove(0)
+}
+
+/// Operations to see a map of so many numbers enlarged: between columns those of each, between rows fewer.
+pub(super) const fn enlarging_flops(numbers: u64, factor: usize) -> u64 {
+    if factor == 1 { 0 } else { 3 * numbers + 9 * numbers / factor as u64 }
+}
+
 /// Of each patch of a grid, how unsure the probabilities `[N, H, W, C]` are, 0 where all pixels are certain; output
 /// `[N, rows, cols, 1]`. A pixel is as unsure as its largest probability lacks to 1; of one channel p the classes have p and
 /// 1 - p, so that this is 0.5 - |p - 0.5|.
@@ -85,6 +110,9 @@ pub struct PatchScore {
     /// The patch's mean probabilities are scored, not its pixels: a patch that is half of one class and half of another then
     /// counts as unsure, however sure its pixels are (as the public code of the two-stage paper has it).
     pub of_means: bool,
+    /// The probabilities are given so many times smaller along each side, and seen enlarged bilinearly ([`Resize::bilinear`] without
+    /// `align_corners`) without being stored so; 1: as they are.
+    pub factor: usize,
 }
 
 impl Operator for PatchScore {
@@ -96,12 +124,14 @@ impl Operator for PatchScore {
         let [map] = inputs else {
             return Err(Error::shape("patch_score", format!("wants probabilities, got {inputs:?}")));
         };
-        self.grid.check("patch_score", *map)?;
+        self.grid.check("patch_score", enlarged("patch_score", *map, self.factor)?)?;
         Ok(vec![Shape::new(map.n, self.grid.cells[0], self.grid.cells[1], 1)])
     }
 
     fn cost(&self, inputs: &[Shape], outputs: &[Shape]) -> Cost {
-        Cost::elementwise(2, inputs, outputs)
+        let seen = inputs[0].count() as u64 * (self.factor * self.factor) as u64;
+        let flops = 2 * seen + enlarging_flops(seen, self.factor);
+        Cost { flops, ..Cost::elementwise(0, inputs, outputs) }
     }
 
     fn gradient(&self, _: &mut Backward<'_>) -> Result<()> {
@@ -124,6 +154,9 @@ impl Operator for PatchScore {
         let variant = Variant::new("patch_score")
             .feature("binary", map.c == 1)
             .feature("of_means", self.of_means)
+            .feature("wide", map.c4() > 1)
+            .feature("enlarged", self.factor > 1)
+            .constant("FACTOR", self.factor as u32)
             .constant("THREADS", THREADS);
         let buffers = vec![Access::Write(l.output(0)), Access::Read(l.input(0))];
         l.dispatch(variant, params, buffers, THREADS as usize * made.pixels());
@@ -131,7 +164,7 @@ impl Operator for PatchScore {
     }
 
     fn twin(&self, inputs: &[Array]) -> Vec<Array> {
-        let map = &inputs[0];
+        let map = &enlarge(&inputs[0], self.factor);
         let unsure = |p: &[f64]| match p {
             [p] => 1.0 - p.max(1.0 - p),
             _ => 1.0 - p.iter().copied().fold(0.0, f64::max),

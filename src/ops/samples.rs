@@ -251,26 +251,30 @@ fn patch_gather() -> Vec<Sample> {
 }
 
 fn patch_paste() -> Vec<Sample> {
-    let of = |window: [usize; 2], blend: usize, c: usize| {
-        let map = Shape::new(3, 12, 16, c);
+    let of = |window: [usize; 2], blend: usize, c: usize, factor: usize| {
+        let map = Shape::new(3, 12 / factor, 16 / factor, c);
         let shapes = [map, Shape::new(6, window[0], window[1], c), Shape::new(3, 3, 2, 1)];
-        let label = format!("{window:?} {blend} {c}");
-        let op = PatchPaste { grid: GRID, blend };
+        let label = format!("{window:?} {blend} {c} {factor}");
+        let op = PatchPaste { grid: GRID, blend, factor };
         let mut sample = Sample::new(label, op, &shapes).constants(&[2]).forward_only();
         let ranks = [[-1, 0, -1, -1, 1, -1], [0, 1, -1, -1, -1, -1], [-1, -1, -1, 0, -1, -1]];
         sample.inputs[2].data = ranks.as_flattened().iter().copied().map(f64::from).collect();
         sample
     };
-    vec![of([4, 7], 0, 1), of([8, 12], 1, 6), of([12, 16], 0, 3)]
+    vec![of([4, 7], 0, 1, 4), of([8, 12], 1, 6, 1), of([12, 16], 0, 3, 1), of([12, 16], 1, 6, 2)]
 }
 
 fn patch_score() -> Vec<Sample> {
-    let of = |c: usize, of_means: bool| {
-        let op = PatchScore { grid: GRID, of_means };
-        let sample = Sample::new(format!("{c} {of_means}"), op, &[Shape::new(3, 12, 16, c)]);
+    let of = |c: usize, of_means: bool, factor: usize| {
+        let op = PatchScore { grid: GRID, of_means, factor };
+        let sample = Sample::new(
+            format!("{c} {of_means} {factor}"),
+            op,
+            &[Shape::new(3, 12 / factor, 16 / factor, c)],
+        );
         sample.with(0, |v| 0.25 * v.abs()).forward_only()
     };
-    vec![of(1, false), of(1, true), of(6, false), of(6, true)]
+    vec![of(1, false, 1), of(1, true, 4), of(6, false, 2), of(6, true, 1)]
 }
 
 /// Scores in steps, so that many are equal.
