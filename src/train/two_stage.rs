@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    data::{Fit, Grain, Picture, Split},
+    data::{Dataset, Fit, Grain, Picture, Split},
     gpu::Context,
     graph::{Shape, Weights},
     infer::{Looks, Mapper, Probabilities, TwoStagePredictor, TwoStageWhole, Whole, predictor, two_stage},
@@ -283,7 +283,7 @@ pub struct Way {
     pub scores: Summary,
     /// Floating-point operations of a picture, all operators counted.
     pub flops: u64,
-    /// Milliseconds from a picture in memory to its probabilities there: the median, after one of the same size that makes the plan.
+    /// Milliseconds from a picture in memory to its probabilities there: the median of pictures, plans being made.
     pub ms: f64,
 }
 
@@ -304,26 +304,29 @@ pub struct TwoStageScores {
     pub ways: Vec<Way>,
 }
 
-/// A mapper that keeps the time.
-struct Timed<'a> {
-    mapper: &'a mut dyn Mapper,
-    /// Size of the last picture.
-    last: Option<(usize, usize)>,
-    ms: Vec<f64>,
-}
+/// Pictures that are timed, at most.
+const TIMED: usize = 32;
 
-impl Mapper for Timed<'_> {
-    fn map(&mut self, picture: &Picture, noise: Option<Grain>) -> Result<Probabilities> {
-        // Plans are made for a size when it is first seen.
-        let size = (picture.width, picture.height);
-        if self.last.replace(size) != Some(size) {
-            self.mapper.map(picture, noise)?;
+/// Milliseconds from a picture in memory to its probabilities there by each mapper: medians of pictures. Each picture goes through all
+/// of them before the next, so that what else the machine does at a time meets them alike; one of a size that is seen first goes twice,
+/// as it makes the plans.
+fn in_turn(mappers: &mut [Box<dyn Mapper + '_>], dataset: &dyn Dataset, items: &[usize]) -> Result<Vec<f64>> {
+    let mut ms = vec![Vec::new(); mappers.len()];
+    let mut last = None;
+    for &item in items.iter().take(TIMED) {
+        let picture = dataset.load(item)?.picture;
+        let size = Some((picture.width, picture.height));
+        for (mapper, ms) in mappers.iter_mut().zip(&mut ms) {
+            if last != size {
+                mapper.map(&picture, None)?;
+            }
+            let begin = Instant::now();
+            mapper.map(&picture, None)?;
+            ms.push(1e3 * begin.elapsed().as_secs_f64());
         }
-        let begin = Instant::now();
-        let map = self.mapper.map(picture, noise)?;
-        self.ms.push(1e3 * begin.elapsed().as_secs_f64());
-        Ok(map)
+        last = size;
     }
+    Ok(ms.into_iter().map(|ms| Times::of(ms).median).collect())
 }
 
 /// Scores stage 1 alone, both stages and, where one is named, the baseline on the pictures that `part` takes of stage 2's split.
@@ -354,11 +357,6 @@ pub fn score(
         looks: Looks::default(),
         thorough: false,
     };
-    let way = |name: &str, flops: u64, mapper: &mut dyn Mapper| {
-        let mut timed = Timed { mapper, last: None, ms: Vec::new() };
-        let scores = evaluation.with(&mut timed, &items)?.summary;
-        Ok::<_, Error>(Way { name: name.to_owned(), scores, flops, ms: Times::of(timed.ms).median })
-    };
     let size_of = |item: usize| {
         let (width, height) = data.dataset.size(item);
         [height, width]
@@ -375,7 +373,8 @@ pub fn score(
         Ok::<_, Error>(graph.cost().flops)
     };
     let staged = [("stage 1", 0, flops(0)?), ("two stages", model.patches, flops(model.patches)?)];
-    let mut ways = Vec::new();
+    let mut named: Vec<(&str, u64)> = Vec::new();
+    let mut mappers: Vec<Box<dyn Mapper + '_>> = Vec::new();
     if let Some(run) = &stages.baseline {
         let Setup { model, fit, normalise, size: seen, .. } = &run.setup;
         if *seen != size {
@@ -384,13 +383,20 @@ pub fn score(
             );
         }
         let shape = Shape::new(1, seen[0], seen[1], model.in_channels);
-        let flops = predictor::graph(model, shape)?.0.cost().flops;
+        named.push(("baseline", predictor::graph(model, shape)?.0.cost().flops));
         let baseline = super::predictor(context, &run.setup, &kept(run.folder())?)?.mixed(mixed);
-        ways.push(way("baseline", flops, &mut Whole::new(vec![baseline], *fit, normalise.clone(), 1))?);
+        mappers.push(Box::new(Whole::new(vec![baseline], *fit, normalise.clone(), 1)));
     }
     for (name, patches, flops) in staged {
-        ways.push(way(name, flops, &mut stages.mapper(context, patches, mixed)?)?);
+        named.push((name, flops));
+        mappers.push(Box::new(stages.mapper(context, patches, mixed)?));
     }
+    let scores = mappers.iter_mut().map(|mapper| Ok(evaluation.with(&mut **mapper, &items)?.summary));
+    let scores = scores.collect::<Result<Vec<_>>>()?;
+    let times = in_turn(&mut mappers, &*data.dataset, &items)?;
+    let ways = named.into_iter().zip(scores).zip(times);
+    let ways = ways.map(|(((name, flops), scores), ms)| Way { name: name.to_owned(), scores, flops, ms });
+    let ways = ways.collect();
     let TwoStage { factor, cells, patches, .. } = *model;
     Ok(TwoStageScores { size, factor, cells, patches, window: model.window(size), ways })
 }
