@@ -33,6 +33,7 @@ fn any_size_and_number_pasted_or_blended() {
         ([2, 2], [9, 8], [9, 8, 1], [9, 8], 2),
         ([3, 4], [17, 23], [18, 24, 2], [6, 6], 0),
         ([3, 4], [17, 23], [18, 24, 1], [10, 10], 2),
+        ([3, 4], [17, 23], [18, 24, 3], [10, 10], 2),
         ([1, 5], [3, 11], [3, 11, 1], [3, 5], 1),
         ([4, 3], [37, 41], [40, 48, 8], [16, 24], 3),
         ([1, 1], [1, 1], [1, 1, 1], [1, 1], 0),
@@ -101,4 +102,11 @@ fn misfits_are_refused() {
     assert!(of(0, Shape::new(4, 4, 4, 1)).is_err());
     assert!(of(1, Shape::new(4, 4, 4, 3)).unwrap_err().to_string().contains("blend"));
     assert!(of(3, Shape::new(4, 8, 8, 3)).unwrap_err().to_string().contains("twice"));
+    let enlarged = |factor: usize, side: usize| {
+        let shapes = [Shape::new(2, side, side, 3), Shape::new(4, 4, 4, 3), ranks];
+        PatchPaste { grid, blend: 0, factor }.shapes(&shapes)
+    };
+    assert_eq!(enlarged(4, 2).unwrap(), [map]);
+    assert!(enlarged(2, 2).unwrap_err().to_string().contains("do not fit"));
+    assert!(enlarged(0, 8).unwrap_err().to_string().contains("cannot be enlarged"));
 }

@@ -1,7 +1,7 @@
 // Refined windows pasted over a map, or blended into it across the borders of their patches.
 //
 // An invocation makes RUN pixels of a row for one vec4 of channels, a strip of FACTOR where the map is seen enlarged, and finds
-// the next patch without a division. Traffic: the result once; the map once, or of one that is seen enlarged six pixels a strip,
+// the next patch without looking for it. Traffic: the result once; the map once, or of one that is seen enlarged six pixels a strip,
 // mostly from cache; of windows what shows.
 
 import package::variant::{FACTOR, RUN};
@@ -9,7 +9,7 @@ import package::shared::enlarge::{map, pixel, strip};
 import package::shared::grid::invocation;
 import package::shared::patches::{patch_start, window_start};
 
-// Height and width are the result's.
+// map_h and map_w: of the result.
 struct Params {
     rows: u32, cols: u32, h: u32, w: u32,
     size: u32, k: u32, window_h: u32, window_w: u32, map_h: u32, map_w: u32, c4: u32, blend: f32,

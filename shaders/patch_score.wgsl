@@ -2,13 +2,13 @@
 // to 1, or (of_means) what the largest of the patch's mean probabilities lacks.
 //
 // A workgroup a patch, whose invocations walk its strips (shared/enlarge) in fixed order; their sums meet in a tree. Traffic: the
-// map once, or of one that is seen enlarged six pixels a strip, mostly from cache.
+// map once, or of one that is seen enlarged six pixels a strip, mostly from cache (of channels beyond four, six a pixel).
 
 import package::variant::{FACTOR, THREADS};
 import package::shared::enlarge::{map, pixel, strip};
 import package::shared::patches::patch_start;
 
-// The map's own height and width.
+// map_h and map_w: of the map as it is stored.
 struct Params { rows: u32, cols: u32, h: u32, w: u32, patches: u32, map_h: u32, map_w: u32, c4: u32 }
 
 @group(0) @binding(0) var<uniform> p: Params;

@@ -8,7 +8,7 @@ import package::variant::FACTOR;
 // What a strip is made of: the map to its left, under it and to its right, between two rows.
 struct Strip { left: vec4<f32>, own: vec4<f32>, right: vec4<f32> }
 
-// How far pixel k of FACTOR lies past the middle of the map's pixel, in its sides.
+// How far pixel k of FACTOR lies past the middle of the map's pixel, in sides of that pixel.
 fn past(k: u32) -> f32 {
     return (f32(k) + 0.5) / f32(FACTOR) - 0.5;
 }

@@ -23,6 +23,9 @@ use crate::{
     },
 };
 
+/// Raised whenever the same runs come to other scores, operations or times, so that files of before are not taken for them.
+const NUMBERS: u32 = 1;
+
 /// Which cells are stages of which.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -183,7 +186,8 @@ impl Trio {
 
     fn path(&self) -> Result<PathBuf> {
         let text = toml::to_string(&self.config).map_err(|e| Error::Config(e.to_string()))?;
-        Ok(self.folders.stage2.join(format!("two-stage-{}.json", digest(text.as_bytes()))))
+        let name = digest(format!("{NUMBERS}\n{text}").as_bytes());
+        Ok(self.folders.stage2.join(format!("two-stage-{name}.json")))
     }
 
     /// Its scores, if they are of the weights that the runs have now.

@@ -232,7 +232,7 @@ impl Context {
             choices: Mutex::default(),
             pipelines: None,
             inbox: Arc::default(),
-            transfers: Transfers::new(&device),
+            transfers: Transfers::default(),
             device,
             queue,
         }
@@ -390,7 +390,8 @@ impl Context {
         self.told()
     }
 
-    fn told(&self) -> Result<()> {
+    /// What the device told of itself since someone asked.
+    pub(super) fn told(&self) -> Result<()> {
         let mut inbox = unlock(&self.inbox);
         match inbox.lost.clone().or_else(|| inbox.error.take()) {
             Some(message) => Err(Error::Device(message)),

@@ -10,8 +10,8 @@ use crate::{
     gpu::{Binding, Context, Kernel, PassTime, Step, time},
 };
 
-/// Pixels that are padded at a time.
-const PART: usize = 1024;
+/// Numbers that are padded at a time, few enough for the processor's cache; whole pixels of them, one at least.
+const PART: usize = 4096;
 
 /// A plan on a device. Replaying it submits the same commands each time; only inputs change.
 pub struct Session {
@@ -140,7 +140,7 @@ impl Session {
     /// Sets an input from NHWC numbers without padding.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the count differs.
+    /// [`Error::Shape`] if the count differs, [`Error::OutOfMemory`] and [`Error::Device`] if there is nothing to write through.
     pub fn write(&self, var: Var, data: &[f32]) -> Result<()> {
         let info = &self.plan.vars[var.0];
         if data.len() != info.shape.count() {
@@ -151,9 +151,9 @@ impl Session {
         }
         let Ok(binding) = self.binding(var) else { return Ok(()) };
         let c = info.shape.c;
-        // Padded part by part, each small enough for the processor's cache.
+        let part = c * (PART / c.max(1)).max(1);
         self.context.write_with(binding.buffer, binding.offset, info.bytes(), |put| {
-            for part in data.chunks(PART * c) {
+            for part in data.chunks(part.max(1)) {
                 let shape = Shape::new(1, 1, part.len() / c, c);
                 put(&info.precision.encode(&pad_channels(shape, part)));
             }

@@ -174,13 +174,12 @@ impl TwoStage {
         let coarse = graph.scoped(Self::PREFIXES[0], |graph| self.stage1.build(graph, small, false))?;
         let mut descended: Vec<Var> = Descent::last(graph).into_iter().collect();
         let coarse = if self.logits { coarse } else { probabilities(graph, coarse)? };
-        // Probabilities are enlarged where they are seen, and are nowhere as large; logits, before they are made probabilities.
-        let at_once = self.logits || self.patches == 0;
-        let map = match factor {
-            2.. if at_once => graph.apply(Resize::bilinear([shape.h, shape.w], false), &[coarse])?,
-            _ => coarse,
+        // Probabilities are enlarged where they are read; logits, and the map of stage 1 alone, are enlarged here.
+        let here = self.logits || self.patches == 0;
+        let (map, factor) = match factor {
+            2.. if here => (graph.apply(Resize::bilinear([shape.h, shape.w], false), &[coarse])?, 1),
+            _ => (coarse, factor),
         };
-        let factor = if at_once { 1 } else { factor };
         if self.patches == 0 {
             let map = if self.logits { probabilities(graph, map)? } else { map };
             return Ok(Staged { map, scores: None, chosen: None, descended });

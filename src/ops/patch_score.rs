@@ -95,7 +95,7 @@ pub(super) fn enlarge(map: &Array, factor: usize) -> Array {
     Resize::bilinear(to, false).twin(std::slice::from_ref(map)).swap_remove(0)
 }
 
-/// Operations to see a map of so many numbers enlarged: between columns those of each, between rows fewer.
+/// Operations to see so many numbers enlarged: a mix for each along its row, three for each strip between rows.
 pub(super) const fn enlarging_flops(numbers: u64, factor: usize) -> u64 {
     if factor == 1 { 0 } else { 3 * numbers + 9 * numbers / factor as u64 }
 }

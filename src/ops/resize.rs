@@ -127,8 +127,11 @@ impl Operator for Resize {
     }
 
     fn cost(&self, inputs: &[Shape], outputs: &[Shape]) -> Cost {
-        let each = if self.filter == Filter::Nearest { 0 } else { 9 };
-        Cost { flops: each * outputs[0].count() as u64, ..Cost::elementwise(0, inputs, outputs) }
+        // A mix for each number along its row, two for each column of the input that the row comes to.
+        let (x, y) = (inputs[0], outputs[0]);
+        let bilinear = y.n * y.h * y.c * (3 * y.w + 6 * x.w.min(y.w));
+        let flops = if self.filter == Filter::Nearest { 0 } else { bilinear as u64 };
+        Cost { flops, ..Cost::elementwise(0, inputs, outputs) }
     }
 
     fn gradient(&self, b: &mut Backward<'_>) -> Result<()> {
